@@ -1,0 +1,16 @@
+//! The rules of the product: who may say what in a session, and what follows from it.
+//!
+//! Everything here is a value or a pure function. There is no clock, no randomness, no runtime and
+//! no I/O: time, ids and stored rows come in as arguments, decisions go out as values.
+
+mod id;
+mod output;
+
+pub use id::{
+    AttemptId, ConnectorId, EntryId, MessageId, NodeId, NotAnId, Position, Sequence, SessionId,
+    Timestamp, TokenId, Turn,
+};
+pub use output::{
+    Attachment, CallAction, ContentType, Extras, HandOff, HandOffMode, HandOffReason, Output,
+    Suggestion,
+};
