@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for text in ["", "1", "01934b2e7c007abc8def0123456789ab", "01934b2e-7c00-7abc-8def-0123456789a"]
+        for text in
+            ["", "1", "01934b2e7c007abc8def0123456789ab", "01934b2e-7c00-7abc-8def-0123456789a"]
         {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
         }

@@ -3,9 +3,17 @@
 //! Everything here is a value or a pure function. There is no clock, no randomness, no runtime and
 //! no I/O: time, ids and stored rows come in as arguments, decisions go out as values.
 
+mod entry;
 mod id;
+pub mod limits;
 mod output;
+pub mod ports;
+mod session;
 
+pub use entry::{
+    BotProfile, EndReason, Entry, Event, Facts, Json, Level, MessageKey, Notice, TurnOutcome,
+    TurnReason,
+};
 pub use id::{
     AttemptId, ConnectorId, EntryId, MessageId, NodeId, NotAnId, Position, Sequence, SessionId,
     Timestamp, TokenId, Turn,
@@ -13,4 +21,8 @@ pub use id::{
 pub use output::{
     Attachment, CallAction, ContentType, Extras, HandOff, HandOffMode, HandOffReason, Output,
     Suggestion,
+};
+pub use session::{
+    Actor, Command, CommitBuilder, Decision, Expire, Failure, Floor, Greeting, OpenStream,
+    Rejected, Running, Say, Session, State, Then, TurnEnd,
 };
