@@ -204,6 +204,11 @@ impl Presence {
 }
 
 impl Subscription {
+    /// Whose.
+    pub fn session(&self) -> SessionId {
+        self.id
+    }
+
     /// The next push. Cancel safe.
     pub async fn next(&mut self) -> Push {
         if self.seat.is_behind.swap(false, Ordering::AcqRel) {

@@ -12,7 +12,10 @@ use segue_core::{
     Actor, Command, Expire, Rejected, SessionId, Timestamp,
     ports::{ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -34,8 +37,8 @@ pub struct Workers {
     started_at: Timestamp,
     /// When no node ran, as far as it matters for sessions that live.
     downtimes: Vec<Downtime>,
-    /// Turns at which this node is, by job.
-    running: Mutex<BTreeMap<JobId, SessionId>>,
+    /// Turns at which this node is: their jobs, by task.
+    running: Mutex<BTreeMap<JobId, task::Id>>,
 }
 
 impl Workers {
@@ -112,12 +115,14 @@ impl Workers {
         }
         for claimed in self.claim(JobKind::Turns, free).await {
             let Job::RunBot { turn } = claimed.job else { continue };
+            let mut running = self.running.lock();
             // A lease that lapsed under a running turn: it is this node's again, and runs.
-            if self.running.lock().insert(claimed.id, claimed.session).is_some() {
+            if running.contains_key(&claimed.id) {
                 continue;
             }
             let turns = Arc::clone(&self.turns);
-            tasks.spawn(async move { (claimed.id, turns.run(claimed.session, turn).await) });
+            let task = async move { (claimed.id, turns.run(claimed.session, turn).await) };
+            running.insert(claimed.id, tasks.spawn(task).id());
         }
     }
 
@@ -133,18 +138,17 @@ impl Workers {
 
     fn ended(
         &self,
-        done: Result<(JobId, Settled), tokio::task::JoinError>,
+        done: Result<(JobId, Settled), JoinError>,
     ) -> Option<(JobId, Settled)> {
         match done {
             Ok((id, settled)) => {
                 self.running.lock().remove(&id);
                 Some((id, settled))
             }
-            Err(error) if error.is_cancelled() => None,
             Err(error) => {
-                // Which job it was is not known any more: its lease is no longer renewed for jobs
-                // whose task is gone, and the turn's starts are counted.
+                // Its lease ends, and it runs again: a turn's starts are counted.
                 warn!(%error, "a turn's task died");
+                self.running.lock().retain(|_, task| *task != error.id());
                 None
             }
         }
