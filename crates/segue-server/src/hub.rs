@@ -106,7 +106,7 @@ impl Hub {
             let silent = presence.longest_silent(now, admission.displace_after_ms).ok_or(Full)?;
             presence.connections.remove(silent).give_way.notify_one();
         }
-        let (sender, pushes) = mpsc::channel(limits::QUEUED_PUSHES_MAX);
+        let (sender, pushes) = mpsc::channel(limits::PUSHES_QUEUED_MAX);
         let seat = Arc::new(Seat {
             pushes: sender,
             is_behind: AtomicBool::new(false),

@@ -64,8 +64,8 @@ impl Workers {
     /// What is left goes on after the next start.
     pub async fn run(self: &Arc<Self>, stop: CancellationToken, grace: Duration) {
         let mut tasks: JoinSet<(JobId, Settled)> = JoinSet::new();
-        let mut renew = tokio::time::interval(Duration::from_millis(limits::LEASE_RENEW_MS));
-        let mut alive = tokio::time::interval(Duration::from_millis(limits::ALIVE_INTERVAL_MS));
+        let mut renew = tokio::time::interval(Duration::from_millis(limits::JOB_RENEW_MS));
+        let mut alive = tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
         let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
         let mut settled: Vec<(JobId, Settled)> = Vec::new();
         alive.tick().await;
@@ -128,7 +128,7 @@ impl Workers {
 
     async fn claim(&self, kind: JobKind, limit: usize) -> Vec<ClaimedJob> {
         let now = self.node.now();
-        let lease_until = now + limits::LEASE_MS;
+        let lease_until = now + limits::JOB_LEASE_MS;
         let claim = self.node.store.claim_jobs(self.node.id, kind, now, lease_until, limit).await;
         claim.unwrap_or_else(|error| {
             warn!(%error, "cannot claim jobs");
@@ -170,7 +170,7 @@ impl Workers {
         if jobs.is_empty() {
             return;
         }
-        let lease_until = self.node.now() + limits::LEASE_MS;
+        let lease_until = self.node.now() + limits::JOB_LEASE_MS;
         if let Err(error) = self.node.store.renew_jobs(self.node.id, &jobs, lease_until).await {
             warn!(%error, "cannot renew leases");
         }

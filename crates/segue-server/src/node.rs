@@ -81,7 +81,7 @@ impl Node {
         broker: Arc<dyn Broker>,
         sources: Sources,
     ) -> Self {
-        let size = NonZeroUsize::new(limits::CACHED_SESSIONS_MAX).unwrap_or(NonZeroUsize::MIN);
+        let size = NonZeroUsize::new(limits::SESSIONS_CACHED_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(size));
         Self { id, store, sources, work: Notify::new(), broker, cache }
     }

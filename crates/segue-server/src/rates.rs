@@ -75,8 +75,8 @@ impl SessionGate {
         let rate = |per_second| if limited { per_second } else { 0 };
         Self {
             messages: Bucket::new(messages_per_second, messages_burst),
-            signals: Bucket::new(rate(limits::SIGNALS_PER_SECOND), limits::SIGNALS_BURST),
-            rest: Bucket::new(rate(limits::OTHERS_PER_SECOND), limits::OTHERS_BURST),
+            signals: Bucket::new(rate(limits::LIVENESS_PER_SECOND), limits::LIVENESS_BURST),
+            rest: Bucket::new(rate(limits::REQUESTS_PER_SECOND), limits::REQUESTS_BURST),
             not_asked_error_at: None,
         }
     }
@@ -93,7 +93,7 @@ impl SessionGate {
     /// How loudly to say that the bot was not asked to join: clients answer an ERROR with a JOIN,
     /// so it is one at most once in a while (protocol, section 4).
     pub fn not_asked_level(&mut self, now: Timestamp) -> Level {
-        let is_recent = |at| now < at + limits::NOT_ASKED_ERROR_INTERVAL_MS;
+        let is_recent = |at| now < at + limits::LOUD_ERROR_INTERVAL_SECONDS * 1_000;
         if self.not_asked_error_at.is_some_and(is_recent) {
             return Level::Warning;
         }

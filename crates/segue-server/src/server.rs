@@ -93,7 +93,7 @@ impl Server {
         let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
-            async move { workers.run(stop, Duration::from_secs(limits::STOP_TURNS_SECONDS)).await }
+            async move { workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await }
         });
         info!(%address, "listening on {address}");
         Ok(Self { address, stop, listener, workers, sockets, store: opened })

@@ -85,7 +85,7 @@ impl TurnWorker {
                 _ => return Ok(None),
             };
             let log = self.tail(&session, after).await?;
-            let input_to = history::input_to(&log, after, limits::TURN_INPUT_BYTES_MAX);
+            let input_to = history::input_to(&log, after, limits::INPUT_BYTES_MAX);
             let command = Command::StartTurn { turn, attempt, input_to };
             let outcome = self.node.execute(id, Actor::Bot, &[command]).await.remove(0);
             match outcome {
@@ -111,7 +111,7 @@ impl TurnWorker {
         let mut log: Vec<Entry> = Vec::new();
         let mut at = Position(from);
         let limit =
-            ReadLimit { entries: limits::READ_ENTRIES_MAX, bytes: limits::READ_BYTES_MAX };
+            ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
         while at < head {
             let page = self.node.store.read(session.id, at, limit).await?;
             let Some(last) = page.entries.last() else { break };

@@ -29,7 +29,7 @@ pub async fn list(url: &StoreUrl, is_json: bool) -> anyhow::Result<()> {
 
 async fn list_line(store: &SqliteStore, listed: &Listed) -> anyhow::Result<()> {
     let session = &listed.session;
-    let first = ReadLimit { entries: 1, bytes: limits::READ_BYTES_MAX };
+    let first = ReadLimit { entries: 1, bytes: limits::PAGE_BYTES_MAX };
     let start = store.read(session.id, Position(0), first).await?;
     let started_at = start.entries.first().map_or(0, |it| it.at);
     println!(
@@ -66,7 +66,7 @@ pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Resul
     if !is_json {
         println!("session {id}, connector {}, {}", session.facts.connector, state(&session.state.floor));
     }
-    let limit = ReadLimit { entries: limits::READ_ENTRIES_MAX, bytes: limits::READ_BYTES_MAX };
+    let limit = ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
     let mut after = Position(0);
     loop {
         let page = store.read(id, after, limit).await?;

@@ -256,9 +256,9 @@ impl Delivery {
         self.known_at_read = self.known;
         let (after, entries) = match &self.phase {
             Phase::Opening { start: Start::Wanted, .. } => (Position(0), 1),
-            _ => (self.queued_to(), limits::READ_ENTRIES_MAX),
+            _ => (self.queued_to(), limits::PAGE_ENTRIES_MAX),
         };
-        let limit = ReadLimit { entries, bytes: limits::READ_BYTES_MAX };
+        let limit = ReadLimit { entries, bytes: limits::PAGE_BYTES_MAX };
         Some(Output::Fetch { after, limit })
     }
 
