@@ -15,7 +15,7 @@ use crate::{
     item::{Frame, Item},
     limits::Limits,
     rates::SessionGate,
-    wire::{self, transient::Transient},
+    wire::{self, Transient},
 };
 
 mod delivery;
@@ -269,7 +269,7 @@ impl Connection {
     ) {
         self.last_at = self.last_at.max(context.now);
         let id = EntryId((context.ids)());
-        let frame = wire::transient::transient(id, self.last_at, transient);
+        let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));
     }
 }

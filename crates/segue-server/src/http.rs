@@ -28,7 +28,7 @@ mod ws;
 
 pub use demo::DemoConnector;
 use jwt::{Claims, Keys};
-use rates::HandshakeRates;
+pub use rates::HandshakeRates;
 
 /// What the routes work with.
 pub struct App {
@@ -53,11 +53,6 @@ pub struct App {
 }
 
 impl App {
-    /// The rates of a server that has not been asked yet.
-    pub fn fresh_rates() -> HandshakeRates {
-        HandshakeRates::default()
-    }
-
     /// The integration of a valid access token, used from this origin. Tokens of a disabled one
     /// still open what they have opened before.
     fn authenticate(

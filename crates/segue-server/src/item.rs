@@ -52,7 +52,7 @@ impl Item {
             position: entry.position,
             reached: entry.reached,
             at: entry.at,
-            event: wire::event::event(entry).map(Frame::from),
+            event: wire::event(entry).map(Frame::from),
             mark,
         }
     }

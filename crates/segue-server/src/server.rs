@@ -22,7 +22,7 @@ use crate::{
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
     connectors::{ConfiguredBot, Connector, Connectors},
-    http::{self, App, DemoConnector, jwt::Keys},
+    http::{self, App, DemoConnector, jwt::{KEY_FILE, Keys}},
     hub::Hub,
     jobs::Workers,
     limits,
@@ -156,7 +156,7 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
     let random = rand::random();
     match url.folder() {
         None => Ok(Keys::ephemeral(now, &random)),
-        Some(folder) => Ok(Keys::open(&folder.join("jwt-keys.json"), now, &random)?),
+        Some(folder) => Ok(Keys::open(&folder.join(KEY_FILE), now, &random)?),
     }
 }
 

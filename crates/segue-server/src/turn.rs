@@ -13,11 +13,12 @@ use segue_core::{
 use tracing::{info, warn};
 
 use crate::{
-    bot::history,
+    bot::history::{self, HistoryLimits},
     connectors::{Connector, Connectors},
     hub::Hub,
     limits,
     node::{Node, Outcome},
+    wire,
 };
 
 mod speaker;
@@ -164,8 +165,13 @@ impl TurnWorker {
 
     async fn request(&self, held: &Held, connector: &Connector) -> TurnRequest {
         let session = &held.session;
-        let said = history::conversation(&held.log, &held.running);
-        let first = held.log.first().map_or(1, |it| it.position.0);
+        let said = history::conversation(
+            &held.log,
+            held.running.input_after,
+            held.running.input_to,
+            HistoryLimits::default(),
+            wire::notice_message,
+        );
         // A bot that loses its state answers worse; one that is not asked does not answer at all.
         let state = self.node.store.bot_state(session.id).await.unwrap_or_else(|error| {
             warn!(session.id = %session.id, %error, "the bot's state cannot be read");
@@ -189,7 +195,7 @@ impl TurnWorker {
             state,
             input: said.input,
             history: said.history,
-            history_truncated: said.is_truncated || first > 1,
+            history_truncated: said.truncated,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Connection, Context, Fetched, Output};
 use crate::{
     item::{Frame, Item, Mark},
     limits,
-    wire::{self, transient::Transient},
+    wire::{self, Transient},
 };
 
 /// What a connection owes its client from the log.
@@ -315,16 +315,16 @@ impl Connection {
             Phase::Replaying { has_more_than_start, .. } => (vec![], false, *has_more_than_start),
             Phase::Settling { .. } | Phase::Live => return,
         };
-        let overhead = wire::transient::BATCH_BYTES_BESIDE_EVENTS;
-        let mut bytes = overhead + batch.iter().map(|it| it.len() + 1).sum::<usize>();
+        let mut bytes = batch.iter().map(|it| it.len()).sum::<usize>();
         while let Some(next) = self.delivery.queue.front() {
-            let next_bytes = next.event.as_ref().map_or(0, |it| it.len() + 1);
+            let next_bytes = next.event.as_ref().map_or(0, |it| it.len());
             // The first events of a session belong together: clients that see the bot's arrival in
             // the first batch do not ask for it again (clients, section 7).
             let is_head = is_first && batch.len() < limits::BATCH_HEAD_EVENTS;
             let bytes_max =
                 if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
-            let fits = bytes + next_bytes <= bytes_max && batch.len() < limits::BATCH_EVENTS_MAX;
+            let fits = wire::batch_bytes(batch.len() + 1, bytes + next_bytes) <= bytes_max
+                && batch.len() < limits::BATCH_EVENTS_MAX;
             if next.event.is_some() && !batch.is_empty() && !fits {
                 break;
             }
@@ -345,7 +345,7 @@ impl Connection {
         }
         self.last_at = self.last_at.max(now);
         let id = EntryId((context.ids)());
-        outputs.push(Output::Send(wire::transient::batch(id, self.last_at, &batch).into()));
+        outputs.push(Output::Send(wire::batch(id, self.last_at, &batch).into()));
         let at = now + self.limits.replay_batch_interval_ms;
         // Nothing to wait for: the replay is over with this batch.
         self.delivery.phase = if self.delivery.queue.is_empty()

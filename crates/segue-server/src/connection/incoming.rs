@@ -7,11 +7,7 @@ use segue_core::{Command, Json, Rejected};
 use super::{Connection, Context, Fate, Output, message_id};
 use crate::{
     rates::FrameKind,
-    wire::{
-        client::{Ask, ClientFrame, Undecodable, decode},
-        error::Refusal,
-        transient::Transient,
-    },
+    wire::{Ask, ClientFrame, Refusal, Transient, Undecodable, decode},
 };
 
 /// The commands under way, oldest first: what their senders wrote beside them.
@@ -145,6 +141,6 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        self.send_transient(&Transient::Refusal { refusal, custom }, context, outputs);
+        self.send_transient(&Transient::Refused { refusal, custom }, context, outputs);
     }
 }

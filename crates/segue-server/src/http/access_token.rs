@@ -52,8 +52,8 @@ pub async fn create(
     if !is_allowed {
         return Err(refuse(HttpError::HostMismatch));
     }
-    let jti = TokenId(uuid::Uuid::from_u128(app.node.new_id()).to_string());
-    let claims = Claims::new(jti, connector.id.clone(), app.node.now());
+    let token = TokenId(uuid::Uuid::from_u128(app.node.new_id()).to_string());
+    let claims = Claims::new(token, connector.id.clone(), app.node.now());
     info!(connector = %connector.id, token = %claims.jti, "gave an access token");
     Ok(Json(AccessToken {
         access_token: app.keys.sign(&claims),

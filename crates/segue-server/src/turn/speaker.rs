@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{Held, TurnWorker, finished, then, until};
 use crate::{
-    compose::{Composer, Cuts, Style},
+    compose::{Composer, Cuts, Piece, Style},
     connectors::Connector,
     hub::Watched,
     limits::{self, Limits},
@@ -47,6 +47,8 @@ pub struct Speaker<'a> {
     style: Style,
     composer: Composer,
     watch: mpsc::Receiver<Watched>,
+    /// Composed, and said together with the turn's end.
+    held_back: Vec<Say>,
     /// Outputs that are in the log.
     said: u32,
     /// The turn has time until then.
@@ -88,6 +90,7 @@ impl<'a> Speaker<'a> {
             composer: composer(worker, style, &limits),
             style,
             watch: worker.hub.watch(held.session.id),
+            held_back: Vec::new(),
             said: 0,
             deadline: now + limits.turn_seconds * 1_000,
             silence_at: now + limits.turn_silence_seconds * 1_000,
@@ -117,7 +120,7 @@ impl<'a> Speaker<'a> {
                 biased;
                 Some(Watched::TurnMoved) = self.watch.recv() => self.check_hold().await?,
                 next = answer.next() => match next? {
-                    None => return Ok(()),
+                    None => return self.keep_pace().await,
                     Some(output) => self.take(output)?,
                 },
                 () = tokio::time::sleep(until(now, wake_at)) => self.check_limits()?,
@@ -125,6 +128,23 @@ impl<'a> Speaker<'a> {
             let ready = self.composer.ready(self.worker.node.now());
             self.say(ready, None).await?;
         }
+    }
+
+    /// The answer is through: says what still waits for its time. The last of it is left to
+    /// `finish`, so that a message is never complete in the log while its turn is not.
+    async fn keep_pace(&mut self) -> Result<(), Stop> {
+        self.composer.end_message();
+        while let Some(wake_at) = self.composer.wake_at() {
+            let now = self.worker.node.now();
+            self.within_limits(tokio::time::sleep(until(now, wake_at))).await?;
+            let ready = self.composer.ready(self.worker.node.now());
+            if self.composer.wake_at().is_none() {
+                self.held_back = ready;
+                break;
+            }
+            self.say(ready, None).await?;
+        }
+        Ok(())
     }
 
     /// Takes one output of the bot.
@@ -140,17 +160,21 @@ impl<'a> Speaker<'a> {
             Output::End => self.heard.is_end = true,
             Output::State(state) => self.heard.state = Some(state),
             Output::Silence => {}
-            Output::MessageBreak => {
-                let pushed = self.composer.push(now, Output::MessageBreak);
-                return pushed.map_err(|it| Stop::Failed(BotError::Failed(it.to_string())));
-            }
-            said => {
-                let pushed = self.composer.push(now, said);
-                pushed.map_err(|it| Stop::Failed(BotError::Failed(it.to_string())))?;
-            }
+            // By itself it is nothing.
+            Output::MessageBreak => return self.push(now, Piece::MessageBreak),
+            for_the_user => match Piece::of(for_the_user) {
+                Ok(piece) => self.push(now, piece)?,
+                Err(_) => unreachable!("all that does not go to the user stands above"),
+            },
         }
         self.heard.anything = true;
         Ok(())
+    }
+
+    fn push(&mut self, now: Timestamp, piece: Piece) -> Result<(), Stop> {
+        self.composer
+            .push(now, piece)
+            .map_err(|excess| Stop::Failed(BotError::Failed(excess.to_string())))
     }
 
     /// The bot gave all it had: says the rest and ends the turn, in one write.
@@ -158,7 +182,8 @@ impl<'a> Speaker<'a> {
         if !self.heard.anything {
             return self.fail(Failure::Broken).await;
         }
-        let rest = self.composer.finish();
+        let mut rest = std::mem::take(&mut self.held_back);
+        rest.extend(self.composer.finish());
         let heard = std::mem::take(&mut self.heard);
         let then = then(heard.hand_off, heard.is_end, self.connector);
         self.say(rest, Some(finished(then, heard.state))).await
@@ -166,7 +191,8 @@ impl<'a> Speaker<'a> {
 
     /// The bot failed: closes what is open and ends the turn, in one write.
     pub async fn fail(&mut self, failure: Failure) -> Result<(), Stop> {
-        let rest = self.composer.break_off();
+        let mut rest = std::mem::take(&mut self.held_back);
+        rest.extend(self.composer.break_off());
         self.say(rest, Some(TurnEnd::Failed(failure))).await
     }
 
