@@ -1,3 +1,4 @@
 //! x
 
+pub mod http;
 pub mod limits;

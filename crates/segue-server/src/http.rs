@@ -1,0 +1,3 @@
+//! What the server answers over HTTP, and what it needs to know before it answers.
+
+pub mod hosts;
