@@ -1,4 +1,5 @@
 //! x
 
+pub mod config;
 pub mod http;
 pub mod limits;
