@@ -38,22 +38,21 @@ pub const KEY_RANDOM_BYTES: usize = SECRET_BYTES + KID_BYTES;
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// Its own name, `jti`. Sessions belong to it.
-    pub token: TokenId,
+    /// Its own name. Sessions belong to it.
+    pub jti: TokenId,
     /// The connector that it was made for.
     pub connector: ConnectorId,
-    /// When it was made, in seconds since the Unix epoch: `iat`.
-    pub issued_at_seconds: u64,
-    /// When it is no longer valid, in seconds since the Unix epoch: `exp`.
-    pub expires_at_seconds: u64,
+    /// When it was made, in seconds since the Unix epoch.
+    pub iat: u64,
+    /// When it is no longer valid, in seconds since the Unix epoch.
+    pub exp: u64,
 }
 
 impl Claims {
     /// A token made now, with the usual life.
-    pub fn new(token: TokenId, connector: ConnectorId, now: Timestamp) -> Self {
-        let issued_at_seconds = now / 1_000;
-        let expires_at_seconds = issued_at_seconds + ACCESS_TOKEN_SECONDS;
-        Self { token, connector, issued_at_seconds, expires_at_seconds }
+    pub fn new(jti: TokenId, connector: ConnectorId, now: Timestamp) -> Self {
+        let iat = now / 1_000;
+        Self { jti, connector, iat, exp: iat + ACCESS_TOKEN_SECONDS }
     }
 }
 
@@ -114,10 +113,10 @@ impl Keys {
         self.newest().sign(&Payload {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            jti: claims.token.clone(),
+            jti: claims.jti.clone(),
             connector: claims.connector.clone(),
-            iat: claims.issued_at_seconds,
-            exp: claims.expires_at_seconds,
+            iat: claims.iat,
+            exp: claims.exp,
         })
     }
 
@@ -146,10 +145,10 @@ impl Keys {
             return Err(Refused::Expired);
         }
         Ok(Claims {
-            token: payload.jti,
+            jti: payload.jti,
             connector: payload.connector,
-            issued_at_seconds: payload.iat,
-            expires_at_seconds: payload.exp,
+            iat: payload.iat,
+            exp: payload.exp,
         })
     }
 

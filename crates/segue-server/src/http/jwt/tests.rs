@@ -78,8 +78,8 @@ fn a_token_verifies_until_the_second_in_which_it_expires() {
     let keys = keys();
     let token = keys.sign(&claims());
     assert_eq!(keys.verify(&token, NOW), Ok(claims()));
-    let expiry_ms = claims().expires_at_seconds * 1_000;
-    assert_eq!(claims().expires_at_seconds, NOW / 1_000 + 86_400);
+    let expiry_ms = claims().exp * 1_000;
+    assert_eq!(claims().exp, NOW / 1_000 + 86_400);
     assert_eq!(keys.verify(&token, expiry_ms - 1), Ok(claims()));
     assert_eq!(keys.verify(&token, expiry_ms), Err(Refused::Expired));
     assert_eq!(keys.verify(&token, u64::MAX), Err(Refused::Expired));
@@ -87,7 +87,7 @@ fn a_token_verifies_until_the_second_in_which_it_expires() {
 
 #[test]
 fn two_tokens_differ_by_their_names() {
-    let other = Claims { token: TokenId("token-2".to_owned()), ..claims() };
+    let other = Claims { jti: TokenId("token-2".to_owned()), ..claims() };
     assert_ne!(keys().sign(&claims()), keys().sign(&other));
 }
 
