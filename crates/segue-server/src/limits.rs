@@ -199,8 +199,14 @@ fixed! {
     VARIANT_ID_BYTES_MAX: usize = 200;
     /// Names in `extensions` that are looked at.
     EXTENSIONS_MAX: usize = 16;
-    /// Addresses whose rate of hand-shakes is remembered; the one unheard for longest is forgotten.
+    /// Rates of addresses that are told apart; further addresses share one.
     HANDSHAKE_ADDRESSES_MAX: usize = 100_000;
+    /// A request's headers at most; also the buffer of a connection.
+    HEADERS_BYTES_MAX: usize = 16 * 1024;
+    /// A request's headers have to be here within this.
+    HEADERS_SECONDS_MAX: u64 = 20;
+    /// A cursor beyond it counts as this: beyond every log.
+    CURSOR_MAX: u64 = 2_147_483_647;
 
     // What a client may send (protocol, sections 3 and 4).
 
@@ -214,11 +220,11 @@ fixed! {
     CUSTOM_BYTES_MAX: usize = 4 * 1024;
     /// A longer `local_id` or `client_event_id` is no key.
     KEY_BYTES_MAX: usize = 200;
-    /// Typing and heartbeats a second from one connection.
+    /// Typing and heartbeats a second in one session.
     LIVENESS_PER_SECOND: u64 = 5;
-    /// Typing and heartbeats at once from one connection before the rate counts.
+    /// Typing and heartbeats that one session may send at once before the rate counts.
     LIVENESS_BURST: u64 = 20;
-    /// Anything that is neither a user message nor liveness, a second, from one connection.
+    /// Whatever is neither that nor a user message, a second, in one session.
     REQUESTS_PER_SECOND: u64 = 2;
     /// The same at once before the rate counts.
     REQUESTS_BURST: u64 = 10;
@@ -229,6 +235,8 @@ fixed! {
     /// An error that makes clients ask for the agent again is an ERROR once in this long, per
     /// session; otherwise a WARNING.
     LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;
+    /// When the store does not answer, the client is told to come back after this.
+    UNAVAILABLE_RETRY_AFTER_MS: u64 = 1_000;
 
     // What the server sends (protocol, sections 2, 3 and 5).
 
@@ -258,19 +266,38 @@ fixed! {
     PAGE_BYTES_MAX: usize = 256 * 1024;
     /// Read and write buffer of a socket, each.
     SOCKET_BUFFER_BYTES: usize = 4 * 1024;
+    /// Bytes that wait for a socket; the largest frame, a large echo, has to fit.
+    SOCKET_WRITE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// Entries that a connection holds before they are sent; those behind them it reads later.
+    QUEUED_ITEMS_MAX: usize = 256;
+    /// The same in bytes; one entry may go over it.
+    QUEUED_BYTES_MAX: usize = 512 * 1024;
+    /// The first batch of a session may hold so many events however large they are: clients that
+    /// see the bot's arrival in it do not ask for the bot again.
+    BATCH_HEAD_EVENTS: usize = 3;
+    /// A connection that hears nothing looks into the log: the newest push may have been lost.
+    LOOK_INTERVAL_MS: u64 = 30_000;
+    /// The same while the bot is at work.
+    LOOK_INTERVAL_AT_WORK_MS: u64 = 2_000;
+    /// The same after a command of its own.
+    LOOK_AFTER_COMMAND_MS: u64 = 1_000;
+    /// Pause before a read that failed is tried again; it doubles four times.
+    READ_RETRY_MS: u64 = 250;
+    /// A client has so long to answer a close.
+    CLOSE_ANSWER_MS: u64 = 2_000;
+    /// What a client sends after it was closed is read for so long …
+    LINGER_MS: u64 = 2_000;
+    /// … and so much of it.
+    LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
     // The agent's turn (protocol, section 6).
 
     /// Pauses before a failed greeting is silently tried again.
     GREETING_RETRIES_MS: [u64; 2] = [1_000, 3_000];
-    /// Pauses between attempts at a greeting that clients ask for; the last one stays.
-    JOIN_BACK_OFF_SECONDS: [u64; 5] = [5, 10, 20, 40, 60];
     /// An unclosed span of bold or code blocks a cut for at most this many bytes.
     CUT_BLOCKED_BYTES_MAX: usize = 1_024;
     /// A paragraph for a native session is cut between sentences only if it is longer than this.
     NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
-    /// A turn that was started this many times without an end has failed.
-    TURN_STARTS_MAX: u32 = 3;
 
     // Bots (bots.md).
 
@@ -278,14 +305,14 @@ fixed! {
     TURN_TEXT_BYTES_MAX: usize = 256 * 1024;
     /// Outputs of one turn other than text.
     TURN_OUTPUTS_MAX: usize = 200;
-    /// A bot's own state of a session, as JSON.
-    BOT_STATE_BYTES_MAX: usize = 64 * 1024;
     /// `input` of one turn; what is over is the next turn's.
     INPUT_BYTES_MAX: usize = 1024 * 1024;
     /// Messages in the `history` of a turn.
     HISTORY_MESSAGES_MAX: usize = 200;
     /// Bytes of the `history` of a turn.
     HISTORY_BYTES_MAX: usize = 256 * 1024;
+    /// Entries that are read for the history of a turn.
+    HISTORY_ENTRIES_MAX: u64 = 1_000;
     /// One line of a bot's event stream.
     BOT_LINE_BYTES_MAX: usize = 128 * 1024;
     /// A bot's answer in one piece of JSON: the text of a turn with every character escaped, and
@@ -317,12 +344,45 @@ fixed! {
     JOB_RENEW_MS: u64 = 3_000;
     /// A node writes down this often who was last heard when.
     LIVENESS_WRITE_SECONDS: u64 = 60;
+    /// Downtimes are remembered longer than any session lives.
+    DOWNTIME_KEPT_MS: u64 = 48 * 3_600_000;
+    /// Turns at which a node is at once; others wait in the store.
+    TURNS_RUNNING_MAX: usize = 256;
+    /// Timers that are taken at once.
+    TIMERS_BATCH_MAX: usize = 256;
+    /// A node looks so often for timers that are due.
+    TIMERS_INTERVAL_MS: u64 = 1_000;
+    /// A node looks so often for work that it was not told of.
+    JOBS_POLL_MS: u64 = 1_000;
+    /// A timer that could not be looked after is due again after this.
+    TIMER_RETRY_MS: u64 = 5_000;
+    /// A turn that could not be started is tried again after this.
+    TURN_RETRY_MS: u64 = 1_000;
+    /// So often a worker tries to start a turn while the store is away.
+    TURN_START_TRIES_MAX: u32 = 5;
+    /// A command that meets so many conflicts is told to come again: two people rarely write at
+    /// once, a dozen never do.
+    CONFLICTS_MAX: usize = 16;
+    /// Pause before an append of a turn is tried again; it doubles up to `STORE_RETRY_MS_MAX`.
+    STORE_RETRY_MS: u64 = 50;
+    /// The longest of those pauses.
+    STORE_RETRY_MS_MAX: u64 = 2_000;
     /// States of sessions that a node keeps in memory.
     SESSIONS_CACHED_MAX: usize = 10_000;
     /// At the end of the process, open sockets are closed with 1001 spread over this long.
     GOING_AWAY_SPREAD_MS: u64 = 1_000;
     /// At the end of the process, running turns get this long; otherwise they go on after a start.
     SHUTDOWN_TURNS_SECONDS_MAX: u64 = 5;
+    /// While the server stops, connections without a request are answered for so long.
+    STOP_ANSWER_MS: u64 = 1_500;
+    /// While the server stops, sockets have so long to say goodbye.
+    STOP_SOCKETS_SECONDS: u64 = 3;
     /// The process has ended this long after it was asked to.
     SHUTDOWN_SECONDS_MAX: u64 = 10;
+    /// Pause after a connection could not be accepted.
+    ACCEPT_RETRY_MS: u64 = 100;
+    /// Tasks outside a worker's own queue are looked after every so many of its own.
+    GLOBAL_QUEUE_INTERVAL: u32 = 3;
+    /// Sessions that the command line reads at once.
+    LIST_PAGE: usize = 500;
 }

@@ -23,6 +23,8 @@ fn every_limit_is_documented_with_its_default_and_nothing_else_is() {
     );
     let mut documented: Vec<(String, String)> = rows()
         .iter()
+        // Other crates have limits of their own.
+        .filter(|cells| !cells[3].starts_with("segue-"))
         .map(|cells| (cells[0].to_owned(), cells[1].trim_matches('`').to_owned()))
         .collect();
     known.sort();
