@@ -193,7 +193,7 @@ fn open_bot(bot: &config::Bot, sources: &Sources) -> anyhow::Result<Arc<dyn Bot>
         BotKind::Knowledge { topics } => {
             let knowledge = match topics {
                 Some(folder) => Knowledge::from_dir(folder)?,
-                None => Knowledge::demo()?,
+                None => Knowledge::demo(),
             };
             Arc::new(KnowledgeBot::new(knowledge))
         }

@@ -345,6 +345,7 @@ impl Connection {
         }
         self.last_at = self.last_at.max(now);
         let id = EntryId((context.ids)());
+        let batch: Vec<&str> = batch.iter().map(Frame::as_str).collect();
         outputs.push(Output::Send(wire::batch(id, self.last_at, &batch).into()));
         let at = now + self.limits.replay_batch_interval_ms;
         // Nothing to wait for: the replay is over with this batch.

@@ -14,7 +14,6 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures_util::SinkExt;
 use segue_core::{Sequence, SessionId};
 use tracing::{Instrument, Span, debug, info, warn};
 
