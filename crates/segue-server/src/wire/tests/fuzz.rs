@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::oracle::{self, Outcome};
 
 /// Run at least, however slow the machine: enough to meet every outcome.
-const CASES_MIN: u64 = 5_000;
+const CASES_MIN: u64 = 10_000;
 
 const SEED: u64 = 0x5e6e;
 
@@ -89,12 +89,7 @@ fn damaged(dice: &mut Dice) -> String {
                 let other = other.bytes().skip(cut);
                 drop(bytes.splice(from..to, other));
             }
-            6 => {
-                // Past a limit: of depth, of the size of `custom`, of a frame or of a text.
-                let times = [70, 300, 5_000, 140_000][dice.below(4)];
-                let piece = ["[", "{\"a\":", "x", " ", "\\u0041"][dice.below(5)];
-                drop(bytes.splice(from..from, piece.repeat(times).into_bytes()));
-            }
+            6 => swell(dice, &mut bytes),
             _ => {
                 if let Some(byte) = bytes.get_mut(from) {
                     *byte ^= 1 << dice.below(8);
@@ -104,6 +99,20 @@ fn damaged(dice: &mut Dice) -> String {
     }
     // What is not UTF-8 closes the socket before it gets here.
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Past a limit: of depth, of the size of `custom`, of a text or of a frame. Mostly at the start of a
+/// string, where the frame stays one.
+fn swell(dice: &mut Dice, bytes: &mut Vec<u8>) {
+    let strings = bytes.windows(3).enumerate().filter(|it| it.1 == b"\":\"");
+    let strings = strings.map(|it| it.0 + 3).collect::<Vec<_>>();
+    let at = match dice.below(4) {
+        1.. if !strings.is_empty() => strings[dice.below(strings.len())],
+        _ => dice.below(bytes.len() + 1),
+    };
+    let times = [70, 300, 5_000, 140_000][dice.below(4)];
+    let piece = ["[", "{\"a\":", "x", " ", "\\u0041"][dice.below(5)];
+    drop(bytes.splice(at..at, piece.repeat(times).into_bytes()));
 }
 
 fn number_from_environment(name: &str) -> Option<u64> {
