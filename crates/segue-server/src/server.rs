@@ -145,7 +145,7 @@ fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>,
         StoreUrl::Memory => Ok((Arc::new(MemoryStore::default()), Opened::Memory)),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
-            options.before_commit = tweaks.before_commit;
+            options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
             Ok((Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store)))
         }
