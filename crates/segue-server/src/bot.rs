@@ -1,0 +1,6 @@
+//! Bots.
+
+pub mod history;
+pub mod http;
+pub mod knowledge;
+pub mod knowledge_bot;
