@@ -80,7 +80,11 @@ impl Session {
         let claim = |sessions_max| Claim::TokenSlot { token, sessions_max };
         Ok(Decision {
             events: vec![Event::SessionStarted { facts: self.facts.clone() }],
-            jobs: vec![NewJob { job: Job::ExpireIdle, run_at: expire_at }],
+            jobs: vec![NewJob {
+                job: Job::ExpireIdle,
+                // A token that is about to end makes a life shorter than any silence.
+                run_at: expire_at.min(self.facts.expires_at),
+            }],
             claims: sessions_per_token_max.map(claim).into_iter().collect(),
             bot_state: None,
         })

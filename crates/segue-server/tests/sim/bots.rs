@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use crate::{
     dice::{Dice, mixed},
-    situations::Situation,
     store::Life,
     world::World,
 };
@@ -259,12 +258,4 @@ fn pieces(dice: &Dice, text: &str) -> Vec<String> {
     let length = usize::try_from(dice.pick(&[2, 7, 30, 10_000])).unwrap();
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(length).map(|it| it.iter().collect()).collect()
-}
-
-/// Whether a situation follows from what a bot was asked.
-pub fn situation_of(reason: &TurnReason) -> Option<Situation> {
-    match reason {
-        TurnReason::HandoffFailed { .. } => Some(Situation::HandoffFailed),
-        TurnReason::Join | TurnReason::Message => None,
-    }
 }
