@@ -213,10 +213,14 @@ impl Connection {
     /// Call `handle` then, if nothing happens before.
     pub fn wake_at(&self) -> Timestamp {
         let close_at = match self.end_sent_at {
+            // Nothing follows from a ping any more; waking for one would be waking for ever.
             Some(at) => at + self.limits.close_after_end_ms,
-            None => self.text_at + self.limits.connection_idle_seconds * 1_000,
+            None => {
+                let idle_at = self.text_at + self.limits.connection_idle_seconds * 1_000;
+                idle_at.min(self.ping_at())
+            }
         };
-        close_at.min(self.ping_at()).min(self.delivery.wake_at())
+        close_at.min(self.delivery.wake_at())
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.
