@@ -182,7 +182,9 @@ fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
         })),
         _ => {}
     }
-    spoil(dice, &mut steps);
+    if !is_silent {
+        spoil(dice, &mut steps);
+    }
     steps
 }
 
@@ -214,6 +216,7 @@ fn spoil(dice: &Dice, steps: &mut VecDeque<(u64, Step)>) {
         15..17 => steps.clear(),
         // One that never comes to its end.
         17..19 => {
+            // It has to bear its number.
             let drip = |_| (700, Step::Give(Output::Text("and so on ".to_owned())));
             steps.extend((0..1_000).map(drip));
         }

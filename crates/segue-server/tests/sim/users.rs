@@ -197,7 +197,7 @@ impl Client {
             // A cold start.
             self.cursor = 0;
         }
-        let claimed = if world.dice.percent(3) { 1_000_000 } else { self.cursor };
+        let claimed = if world.is_active() && world.dice.percent(3) { 1_000_000 } else { self.cursor };
         if claimed > self.cursor {
             world.count(Situation::CursorBeyondEnd);
         }
@@ -228,7 +228,9 @@ impl Client {
         let mut beat_at = Instant::now() + Duration::from_secs(5);
         let spoil_at = Instant::now() + Duration::from_millis(world.dice.within(100, 20_000));
         let mut is_spoilt = !world.is_active() || world.dice.percent(25);
-        self.note(|it| it.sound_since_ms = Some(world.ms()));
+        // Who claims more than there is gets what is missing on the next socket only.
+        let is_honest = expected.opened_with < 1_000_000;
+        self.note(|it| it.sound_since_ms = is_honest.then(|| world.ms()));
         while !world.is_over() {
             tokio::select! {
                 biased;

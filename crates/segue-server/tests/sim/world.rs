@@ -94,7 +94,6 @@ impl World {
         let dice = Dice::new(seed);
         let plan = Plan::new(&dice);
         let slots = (0..plan.nodes).map(|_| Slot::Down).collect();
-        let lines = prints.then(Vec::new);
         Arc::new(Self {
             seed,
             dice,
@@ -107,7 +106,7 @@ impl World {
             ids: Arc::default(),
             lives: Mutex::default(),
             slots: Mutex::new(slots),
-            chronicle: Mutex::new(Chronicle { lines, ..Chronicle::default() }),
+            chronicle: Mutex::new(Chronicle { prints, ..Chronicle::default() }),
         })
     }
 
