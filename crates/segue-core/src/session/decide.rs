@@ -153,7 +153,11 @@ impl Session {
         if number <= running.outputs_taken {
             return Err(Rejected::AlreadyDone);
         }
-        assert_eq!(number, running.outputs_taken + 1, "outputs of a turn are said without gaps");
+        if number > running.outputs_taken + 1 {
+            // Either this state is an old one, and whoever has it looks again, or a worker has left
+            // something out, and may not go on as if it had not.
+            return Err(Rejected::Outlived);
+        }
         let bot = self.state.bot.clone().unwrap_or_default();
         Ok(vec![said(token, running, bot, say)])
     }
