@@ -161,7 +161,8 @@ fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
     if is_silent {
         give(Output::Silence);
     } else {
-        for message in 0..dice.pick(&[1, 1, 1, 2, 3]) {
+        let messages = if dice.percent(4) { 30 } else { dice.pick(&[1, 1, 1, 2, 3]) };
+        for message in 0..messages {
             if message > 0 {
                 give(Output::MessageBreak);
             }

@@ -335,28 +335,31 @@ impl Client {
     fn until_next_act(&self) -> Duration {
         let dice = &self.world.dice;
         if self.is_hushed() {
-            return Duration::from_secs(3_600);
+            let is_edgy = self.talk.character.hush == Hush::SpeaksAtTheEdge;
+            let pause_ms = if is_edgy { self.edge_ms().saturating_sub(self.world.ms()) } else { 0 };
+            // After the first time at the edge there is nothing more to say.
+            let pause_ms = if pause_ms == 0 { 3_600_000 } else { pause_ms + dice.below(1_200) };
+            return Duration::from_millis(pause_ms);
         }
         if !self.world.is_active() {
             return Duration::from_millis(dice.within(1_000, 2_500));
         }
-        let hush_at_ms = self.talk.character.hush_at_ms;
-        let until_hush_ms = hush_at_ms.saturating_sub(self.world.ms());
-        if self.talk.character.hush == Hush::SpeaksAtTheEdge && until_hush_ms < 3_000 {
-            let limits = &self.talk.limits;
-            let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
-            let edge_ms = last_ms + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
-            let at_ms = edge_ms + dice.below(1_200);
-            return Duration::from_millis(at_ms.saturating_sub(self.world.ms()).max(1));
-        }
         Duration::from_millis(dice.within(1, self.talk.character.pause_ms_max))
+    }
+
+    /// When the session may end, if everybody stays silent.
+    fn edge_ms(&self) -> u64 {
+        let limits = &self.talk.limits;
+        let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
+        last_ms + limits.idle_seconds.min(limits.silence_seconds) * 1_000
     }
 
     fn act(&self, link: &Link, expected: &mut Expected) {
         let dice = &self.world.dice;
         let open = self.talk.open_tags();
         if self.is_hushed() {
-            if self.talk.character.hush == Hush::SpeaksAtTheEdge && self.world.is_active() {
+            let is_edgy = self.talk.character.hush == Hush::SpeaksAtTheEdge;
+            if is_edgy && self.world.ms() >= self.edge_ms() {
                 self.say_new(link, expected);
             }
             return;
@@ -516,7 +519,7 @@ impl Client {
             let is_start = place == Place::Head && sequence == 1;
             let is_echo = place == Place::Single && self.is_repeated_echo(event, expected);
             let is_beyond = expected.opened_with >= 1_000_000;
-            if is_beyond && !is_start && expected.next > 1_000_000 {
+            if is_beyond && !is_start && !is_echo && expected.next > 1_000_000 {
                 // It claimed more than there was: later events follow, from wherever.
                 expected.next = sequence;
             } else if !is_start && !is_echo {
