@@ -109,7 +109,7 @@ fn limits(dice: &Dice, nodes: usize) -> Limits {
         limits.idle_seconds = dice.pick(&[150, 660]);
     }
     limits.silence_seconds = dice.pick(&[20, 40, 300, 3_600, 3_600]);
-    limits.restart_grace_seconds = dice.pick(&[3, 120]);
+    limits.restart_grace_seconds = dice.pick(&[3, 3, 120]);
     limits.session_life_seconds = dice.pick(&[25, 60, 82_800, 82_800, 82_800, 82_800]);
     limits.connection_idle_seconds = dice.pick(&[12, 600, 600, 600]);
     (limits.ping_after_seconds, limits.ping_timeout_seconds) = dice.pick(&[(40, 40), (3, 2)]);

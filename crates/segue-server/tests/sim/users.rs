@@ -351,7 +351,8 @@ impl Client {
     fn edge_ms(&self) -> u64 {
         let limits = &self.talk.limits;
         let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
-        last_ms + limits.idle_seconds.min(limits.silence_seconds) * 1_000
+        let said_ms = self.world.last_commit_ms(self.talk.id);
+        (last_ms + limits.idle_seconds * 1_000).min(said_ms + limits.silence_seconds * 1_000)
     }
 
     fn act(&self, link: &Link, expected: &mut Expected) {

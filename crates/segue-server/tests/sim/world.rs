@@ -208,6 +208,10 @@ impl World {
         self.chronicle(|it| it.commits.get(&id)?.last().map(|it| Arc::clone(&it.session)))
     }
 
+    pub fn last_commit_ms(&self, id: SessionId) -> u64 {
+        self.chronicle(|it| it.commits.get(&id).and_then(|it| it.last()).map_or(0, |it| it.at_ms))
+    }
+
     pub fn has_ended(&self, id: SessionId) -> bool {
         self.newest(id).is_some_and(|it| it.ended_at().is_some())
     }
