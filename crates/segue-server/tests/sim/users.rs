@@ -449,6 +449,11 @@ impl Client {
         };
         if self.world.has_ended(self.talk.id) {
             self.world.count(Situation::MessageAfterEnd);
+            if now_ms <= self.world.last_commit_ms(self.talk.id) + 1_000
+                && self.world.is_abandoned(self.talk.id)
+            {
+                self.world.count(Situation::MessageAgainstExpiry);
+            }
         }
         expected.sent.insert(tag.to_owned());
         drop(link.to_node.send(Message::text(frame)));

@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 use segue_core::{
-    BotProfile, ConnectorId, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
+    BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
     Timestamp, TokenId,
     ports::{Commit, Downtime, Store},
 };
@@ -214,6 +214,12 @@ impl World {
 
     pub fn has_ended(&self, id: SessionId) -> bool {
         self.newest(id).is_some_and(|it| it.ended_at().is_some())
+    }
+
+    pub fn is_abandoned(&self, id: SessionId) -> bool {
+        let reason = EndReason::UserAbandoned;
+        let newest = self.newest(id);
+        newest.is_some_and(|it| matches!(it.state.floor, Floor::Ended { reason: it, .. } if it == reason))
     }
 
     pub fn is_unasked(&self, id: SessionId) -> bool {
