@@ -13,7 +13,7 @@ use segue_core::{
 
 use crate::{
     item::{Frame, Item},
-    limits::Limits,
+    limits::{self, Limits},
     rates::SessionGate,
     wire::{self, Transient},
 };
@@ -133,6 +133,8 @@ pub struct Connection {
     bot: BotProfile,
     delivery: Delivery,
     waiting: Waiting,
+    /// What waits for the first batch, because that is the first frame on every socket.
+    early: Vec<Early>,
     /// The newest timestamp that was sent; none after it is older.
     last_at: Timestamp,
     /// A text frame came then for the last time.
@@ -143,6 +145,14 @@ pub struct Connection {
     /// The socket was sent the session's end, or claims to have it.
     end_sent_at: Option<Timestamp>,
     is_closed: bool,
+}
+
+/// Something that the client is told before its first batch.
+#[derive(Debug)]
+enum Early {
+    Transient(Transient),
+    /// An echo that it has, once more.
+    Echo(Frame),
 }
 
 impl Connection {
@@ -161,6 +171,7 @@ impl Connection {
             limits,
             bot,
             waiting: Waiting::default(),
+            early: Vec::new(),
             last_at: 0,
             text_at: now,
             sign_at: now,
@@ -201,6 +212,9 @@ impl Connection {
             Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
         }
         self.deliver(context, &mut outputs);
+        if self.early.len() > limits::EARLY_FRAMES_MAX {
+            return self.close(CloseCode::TryAgain, outputs);
+        }
         match self.due_close(now) {
             Some(code) => self.close(code, outputs),
             None => {
@@ -267,10 +281,34 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Transient(transient.clone()));
+            return;
+        }
         self.last_at = self.last_at.max(context.now);
         let id = EntryId((context.ids)());
         let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));
+    }
+
+    /// Sends an echo once more that the client has.
+    fn send_again(&mut self, echo: Frame, outputs: &mut Vec<Output>) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Echo(echo));
+        } else if self.end_sent_at.is_none() && !self.delivery.claims_end() {
+            outputs.push(Output::Send(echo));
+        }
+        // After the end another echo would re-open mobile clients (protocol, section 4).
+    }
+
+    /// The first batch is out: sends what waited for it.
+    fn send_early(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
+        for early in std::mem::take(&mut self.early) {
+            match early {
+                Early::Transient(transient) => self.send_transient(&transient, context, outputs),
+                Early::Echo(echo) => self.send_again(echo, outputs),
+            }
+        }
     }
 }
 

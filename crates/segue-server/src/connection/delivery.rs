@@ -33,8 +33,8 @@ pub struct Delivery {
     look_at: Timestamp,
     /// While the bot is at work: when to say so next.
     thinking_at: Option<Timestamp>,
-    /// The session had ended when the connection was opened.
-    is_over: bool,
+    /// The cursor claims the end of the session.
+    claims_end: bool,
 }
 
 /// Where the connection is on its way from replay to live.
@@ -108,7 +108,8 @@ impl Delivery {
             look_at: now + limits::LOOK_INTERVAL_MS,
             // What is true at the cursor is what was true of the session, less what follows.
             thinking_at: session.running().map(|_| now),
-            is_over: session.ended_at().is_some(),
+            // Nothing that the user may see comes behind the end.
+            claims_end: session.ended_at().is_some() && cursor >= session.state.reached,
         }
     }
 
@@ -163,6 +164,16 @@ impl Delivery {
         self.is_unsure = true;
         self.read = Read::Failed { retry_at: now + pause_ms, failures };
         true
+    }
+
+    /// Whether the first batch is still to go.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+    }
+
+    /// Whether the cursor claims the end of the session.
+    pub(super) fn claims_end(&self) -> bool {
+        self.claims_end
     }
 
     /// Whether the client has this entry, or claims to.
@@ -372,12 +383,13 @@ impl Connection {
         } else {
             Phase::Replaying { at, has_more_than_start }
         };
+        self.send_early(context, outputs);
     }
 
     /// The replay is over: says what is true of the moment, then entry by entry.
     fn go_live(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
         self.delivery.phase = Phase::Live;
-        if self.delivery.is_over {
+        if self.delivery.claims_end {
             self.end_sent_at.get_or_insert(context.now);
         }
         if let Some(at) = &mut self.delivery.thinking_at {
