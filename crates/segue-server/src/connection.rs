@@ -226,11 +226,15 @@ impl Connection {
 
     /// Call `handle` then, if nothing happens before.
     pub fn wake_at(&self) -> Timestamp {
-        let close_at = match self.end_sent_at {
+        let own_at = match self.end_sent_at {
+            // No other clock matters any more; one that is over would keep waking the connection.
             Some(at) => at + self.limits.close_after_end_ms,
-            None => self.text_at + self.limits.connection_idle_seconds * 1_000,
+            None => {
+                let idle_at = self.text_at + self.limits.connection_idle_seconds * 1_000;
+                idle_at.min(self.ping_at())
+            }
         };
-        close_at.min(self.ping_at()).min(self.delivery.wake_at())
+        own_at.min(self.delivery.wake_at())
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.
@@ -251,7 +255,8 @@ impl Connection {
     }
 
     fn ping_if_due(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        if self.pinged_at.is_none() && now >= self.ping_at() {
+        let is_wanted = self.pinged_at.is_none() && self.end_sent_at.is_none();
+        if is_wanted && now >= self.ping_at() {
             self.pinged_at = Some(now);
             outputs.push(Output::Ping);
         }
