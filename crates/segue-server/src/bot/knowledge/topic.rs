@@ -13,7 +13,7 @@ use super::english;
 /// Topics in one folder.
 pub const TOPICS_MAX: usize = 1_000;
 /// Size of one file. A turn has at most 256 KiB of text, and a reply joins up to three topics.
-pub const TOPIC_BYTES_MAX: usize = 64 * 1024;
+pub const TOPIC_BYTES_MAX: u64 = 64 * 1024;
 /// Examples of one topic (bots.md).
 pub const EXAMPLES_MAX: usize = 100;
 /// Suggestions of one topic, and attachments: three topics stay well under 200 outputs of a turn.
@@ -130,8 +130,11 @@ pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
     }
     let mut texts = Vec::new();
     for path in paths {
+        let file = path.display().to_string();
+        let size = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
+        Source { file: &file }.check_size(size)?;
         let text = fs::read_to_string(&path).map_err(|source| unreadable(&path, source))?;
-        texts.push((path.display().to_string(), text));
+        texts.push((file, text));
     }
     Ok(texts)
 }
@@ -161,10 +164,7 @@ pub fn parse_all(folder: &str, texts: &[(&str, &str)]) -> Result<Vec<Topic>, Top
 /// One topic, and the line of its name.
 fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
     let source = Source { file };
-    if text.len() > TOPIC_BYTES_MAX {
-        let problem = format!("{} bytes, at most {TOPIC_BYTES_MAX}", text.len());
-        return Err(source.layout(1, problem));
-    }
+    source.check_size(text.len() as u64)?;
     let (front, answer) = source.split(text.strip_prefix('\u{feff}').unwrap_or(text))?;
     let fields = source.fields(&front)?;
     let Some(name) = fields.get("name") else {
@@ -204,6 +204,13 @@ impl Source<'_> {
     fn field(self, line: usize, field: &str, problem: impl Into<String>) -> TopicError {
         let (file, field) = (self.file.to_owned(), field.to_owned());
         TopicError::Field { file, line, field, problem: problem.into() }
+    }
+
+    fn check_size(self, bytes: u64) -> Result<(), TopicError> {
+        if bytes > TOPIC_BYTES_MAX {
+            return Err(self.layout(1, format!("{bytes} bytes, at most {TOPIC_BYTES_MAX}")));
+        }
+        Ok(())
     }
 
     /// The front matter, as a YAML document whose lines count as the file's, and what follows it.
