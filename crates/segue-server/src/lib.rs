@@ -1,1 +1,3 @@
-//! x
+//! The program: sockets, HTTP, bots, timers and configuration around the rules of `segue-core`.
+
+pub mod outgoing;
