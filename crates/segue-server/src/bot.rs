@@ -2,3 +2,4 @@
 //! what becomes of its outputs is decided elsewhere.
 
 pub mod history;
+pub mod http;
