@@ -1,1 +1,12 @@
-//! x
+//! The log of every session, in memory and in SQLite: how it is kept, and no rule of what may be in
+//! it.
+
+mod commit;
+pub mod limits;
+mod memory;
+mod opened;
+mod sqlite;
+
+pub use memory::MemoryStore;
+pub use opened::{OpenError, Opened, open_url};
+pub use sqlite::{Durability, Hooks, SqliteOptions, SqliteStore};

@@ -1,0 +1,46 @@
+//! The limits of the stores, each with its unit.
+
+/// So many writes wait for the writer of SQLite at most; whoever comes then waits for a place.
+/// Every caller has one write at a time, so the number of callers is the limit of what waits there.
+pub const QUEUED_WRITES_MAX: usize = 4_096;
+
+/// So many writes are made durable with one sync at most. More gains little, and each of them waits
+/// for the last.
+pub const GROUP_WRITES_MAX: usize = 1_024;
+
+/// A group of writes that has so many bytes takes no further one, so that few large messages do not
+/// hold up everybody behind them.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Connections that only read. A read of a warm page takes some 100 µs; more of them only compete
+/// for the processors.
+pub const READERS: usize = 4;
+
+/// The writer keeps so many KiB of pages in memory: the ends of all indexes it inserts into.
+pub const WRITER_CACHE_KIB: usize = 64 * 1024;
+
+/// The writer remembers the key and head of so many sessions; then it forgets them all.
+pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
+
+/// Prepared statements that a connection keeps: all that there are.
+pub const STATEMENTS_MAX: usize = 64;
+
+/// What was written is carried from the write-ahead log into the database so many milliseconds
+/// after it was written, at most once in that time.
+pub const CHECKPOINT_INTERVAL_MS: u64 = 100;
+
+/// A write-ahead log of so many pages is begun anew, for which the writer waits for a moment. Under
+/// steady load it would otherwise grow for ever, because it is begun anew by itself only when
+/// nothing in it is newer than the database.
+pub const WAL_PAGES_MAX: i64 = 16 * 1024;
+
+/// The file of the write-ahead log is cut to so many bytes when it is begun anew.
+pub const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// The writer and the readers wait so many milliseconds for a lock of the database. Only the moment
+/// in which the write-ahead log is begun anew ever makes them wait.
+pub const LOCK_WAIT_MS: u64 = 5_000;
+
+/// Beginning the write-ahead log anew is given up after so many milliseconds of waiting for readers
+/// and tried again later, because the writer waits too.
+pub const RESTART_WAIT_MS: u64 = 100;

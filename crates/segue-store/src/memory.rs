@@ -1,0 +1,387 @@
+//! A store that forgets everything with the process: for tests, the simulator and `--ephemeral`.
+//!
+//! Ordered maps only, so that two runs from one seed see the same. It never waits: a simulator may
+//! drive it on a runtime with a clock of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use segue_core::{
+    Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp, TokenId,
+    ports::{
+        Appended, Claim, ClaimedJob, Commit, Downtime, Job, JobId, JobKind, Listed, NewJob, Page,
+        ReadLimit, Settled, Store, StoreError,
+    },
+};
+
+use crate::commit::assert_well_formed;
+
+/// Every session in the memory of this process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    sessions: BTreeMap<SessionId, Kept>,
+    /// In order of creation; a session's place is its number.
+    created: Vec<SessionId>,
+    tokens: BTreeMap<TokenId, u32>,
+    jobs: BTreeMap<JobId, KeptJob>,
+    due: BTreeSet<(JobKind, Timestamp, JobId)>,
+    newest_job: i64,
+    alive_at: Option<Timestamp>,
+    downtimes: Vec<Downtime>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    number: usize,
+    session: Arc<Session>,
+    /// Each entry with the bytes that it has where entries are stored.
+    log: Vec<(Entry, usize)>,
+    keys: BTreeMap<MessageKey, usize>,
+    bot_state: Option<String>,
+    last_seen: Timestamp,
+}
+
+#[derive(Debug)]
+struct KeptJob {
+    session: SessionId,
+    job: Job,
+    run_at: Timestamp,
+    lease: Option<Lease>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    node: NodeId,
+    until: Timestamp,
+}
+
+impl MemoryStore {
+    /// A store without sessions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        assert_well_formed(commit);
+        Ok(self.memory.lock().append(commit))
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.memory.lock().sessions.get(&id).map(|it| Session::clone(&it.session)))
+    }
+
+    async fn read(
+        &self,
+        id: SessionId,
+        after: Position,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError> {
+        let memory = self.memory.lock();
+        Ok(memory.sessions.get(&id).map(|it| it.page(after, limit)).unwrap_or_default())
+    }
+
+    async fn position_of(&self, id: SessionId, cursor: Sequence) -> Result<Position, StoreError> {
+        let memory = self.memory.lock();
+        Ok(memory.sessions.get(&id).map(|it| it.position_of(cursor)).unwrap_or_default())
+    }
+
+    async fn find_message(
+        &self,
+        id: SessionId,
+        key: &MessageKey,
+    ) -> Result<Option<Entry>, StoreError> {
+        let memory = self.memory.lock();
+        Ok(memory.sessions.get(&id).and_then(|it| it.find_message(key)).cloned())
+    }
+
+    async fn bot_state(&self, id: SessionId) -> Result<Option<String>, StoreError> {
+        Ok(self.memory.lock().sessions.get(&id).and_then(|it| it.bot_state.clone()))
+    }
+
+    async fn claim_jobs(
+        &self,
+        node: NodeId,
+        kind: JobKind,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        let lease = Lease { node, until: lease_until };
+        Ok(self.memory.lock().claim_jobs(kind, now, lease, limit))
+    }
+
+    async fn renew_jobs(
+        &self,
+        node: NodeId,
+        jobs: &[JobId],
+        lease_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut memory = self.memory.lock();
+        for id in jobs {
+            if let Some(job) = memory.jobs.get_mut(id).filter(|it| it.is_held_by(node)) {
+                job.lease = Some(Lease { node, until: lease_until });
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_jobs(
+        &self,
+        node: NodeId,
+        settled: &[(JobId, Settled)],
+    ) -> Result<(), StoreError> {
+        let mut memory = self.memory.lock();
+        for (id, settled) in settled {
+            memory.settle_job(node, *id, *settled);
+        }
+        Ok(())
+    }
+
+    async fn last_seen(&self, ids: &[SessionId]) -> Result<Vec<Timestamp>, StoreError> {
+        let memory = self.memory.lock();
+        let last_seen = |id| memory.sessions.get(id).map_or(0, |it| it.last_seen);
+        Ok(ids.iter().map(last_seen).collect())
+    }
+
+    async fn record_alive(
+        &self,
+        now: Timestamp,
+        seen: &[(SessionId, Timestamp)],
+    ) -> Result<(), StoreError> {
+        let mut memory = self.memory.lock();
+        memory.alive_at = memory.alive_at.max(Some(now));
+        for (id, at) in seen {
+            if let Some(kept) = memory.sessions.get_mut(id) {
+                kept.last_seen = kept.last_seen.max(*at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn record_start(
+        &self,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<Vec<Downtime>, StoreError> {
+        let mut memory = self.memory.lock();
+        if let Some(from) = memory.alive_at.filter(|it| *it < now) {
+            memory.downtimes.push(Downtime { from, to: now });
+        }
+        memory.alive_at = memory.alive_at.max(Some(now));
+        memory.downtimes.retain(|it| it.to > since);
+        Ok(memory.downtimes.clone())
+    }
+
+    async fn list(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let memory = self.memory.lock();
+        let first = match after {
+            None => 0,
+            Some(id) => match memory.sessions.get(&id) {
+                None => return Ok(Vec::new()),
+                Some(kept) => kept.number + 1,
+            },
+        };
+        let ids = memory.created[first..].iter().take(limit);
+        Ok(ids.map(|id| memory.sessions[id].listed()).collect())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn append(&mut self, commit: &Commit) -> Appended {
+        let id = commit.session.id;
+        let kept = self.sessions.get(&id);
+        let mut keys = commit.entries.iter().filter_map(|it| it.event.message_key());
+        if let Some(kept) = kept
+            && let Some(found) = keys.find_map(|key| kept.find_message(key))
+        {
+            return Appended::Duplicate(Box::new(found.clone()));
+        }
+        if kept.map_or(Position(0), |it| it.session.state.head) != commit.seen {
+            return Appended::Conflict;
+        }
+        if !commit.claims.iter().all(|it| self.holds(it)) {
+            return Appended::Taken;
+        }
+
+        for Claim::TokenSlot { token, .. } in &commit.claims {
+            *self.tokens.entry(token.clone()).or_default() += 1;
+        }
+        for job in &commit.jobs {
+            self.add_job(id, *job);
+        }
+        let created = &mut self.created;
+        let kept = self.sessions.entry(id).or_insert_with(|| {
+            created.push(id);
+            Kept::new(created.len() - 1, commit)
+        });
+        kept.take(commit);
+        Appended::Recorded
+    }
+
+    fn holds(&self, claim: &Claim) -> bool {
+        match claim {
+            Claim::TokenSlot { token, sessions_max } => {
+                self.tokens.get(token).copied().unwrap_or(0) < *sessions_max
+            }
+        }
+    }
+
+    fn add_job(&mut self, session: SessionId, new: NewJob) {
+        self.newest_job += 1;
+        let id = JobId(self.newest_job);
+        self.due.insert((new.job.kind(), new.run_at, id));
+        self.jobs.insert(id, KeptJob { session, job: new.job, run_at: new.run_at, lease: None });
+    }
+
+    fn claim_jobs(
+        &mut self,
+        kind: JobKind,
+        now: Timestamp,
+        lease: Lease,
+        limit: usize,
+    ) -> Vec<ClaimedJob> {
+        let due = self.due.range((kind, 0, JobId(i64::MIN))..=(kind, now, JobId(i64::MAX)));
+        let mut claimed = Vec::new();
+        for (_, _, id) in due {
+            if claimed.len() == limit {
+                break;
+            }
+            let job = self.jobs.get_mut(id).expect("what is due is a job");
+            if job.is_free(now) {
+                job.lease = Some(lease);
+                claimed.push(ClaimedJob { id: *id, session: job.session, job: job.job });
+            }
+        }
+        claimed
+    }
+
+    fn settle_job(&mut self, node: NodeId, id: JobId, settled: Settled) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|it| it.is_held_by(node)) else { return };
+        let kind = job.job.kind();
+        self.due.remove(&(kind, job.run_at, id));
+        match settled {
+            Settled::Done => {
+                self.jobs.remove(&id);
+            }
+            Settled::Again { run_at } => {
+                job.run_at = run_at;
+                job.lease = None;
+                self.due.insert((kind, run_at, id));
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn new(number: usize, commit: &Commit) -> Self {
+        Self {
+            number,
+            session: Arc::clone(&commit.session),
+            log: Vec::new(),
+            keys: BTreeMap::new(),
+            bot_state: None,
+            last_seen: commit.entries[0].at,
+        }
+    }
+
+    fn take(&mut self, commit: &Commit) {
+        for entry in commit.entries.iter() {
+            if let Some(key) = entry.event.message_key() {
+                self.keys.insert(key.clone(), self.log.len());
+            }
+            self.log.push((entry.clone(), stored_bytes(&entry.event)));
+        }
+        self.session = Arc::clone(&commit.session);
+        if let Some(state) = &commit.bot_state {
+            self.bot_state = Some(state.clone());
+        }
+    }
+
+    fn find_message(&self, key: &MessageKey) -> Option<&Entry> {
+        self.keys.get(key).map(|at| &self.log[*at].0)
+    }
+
+    fn page(&self, after: Position, limit: ReadLimit) -> Page {
+        let first = usize::try_from(after.0).map_or(self.log.len(), |it| it.min(self.log.len()));
+        let rest = &self.log[first..];
+        let mut page = Page::default();
+        let mut bytes_left = limit.bytes;
+        for (entry, bytes) in rest {
+            let is_full = page.entries.len() >= limit.entries || *bytes > bytes_left;
+            if is_full && !page.entries.is_empty() {
+                break;
+            }
+            bytes_left = bytes_left.saturating_sub(*bytes);
+            page.entries.push(entry.clone());
+        }
+        page.more = page.entries.len() < rest.len();
+        page
+    }
+
+    fn position_of(&self, cursor: Sequence) -> Position {
+        if cursor > self.session.state.reached {
+            return self.session.state.head;
+        }
+        // The first entry that reached the cursor is the event itself; entries lie at their
+        // positions, counted from 1.
+        let before = self.log.partition_point(|(entry, _)| entry.reached < cursor);
+        self.log
+            .get(before)
+            .filter(|_| cursor > Sequence(0))
+            .map_or(Position(0), |it| it.0.position)
+    }
+
+    fn listed(&self) -> Listed {
+        Listed { session: Session::clone(&self.session), last_seen: self.last_seen }
+    }
+}
+
+impl KeptJob {
+    fn is_free(&self, now: Timestamp) -> bool {
+        self.lease.is_none_or(|it| it.until <= now)
+    }
+
+    /// A lease that has ended is held until somebody else takes the job.
+    fn is_held_by(&self, node: NodeId) -> bool {
+        self.lease.is_some_and(|it| it.node == node)
+    }
+}
+
+/// As many as where entries are stored, so that pages are the same everywhere.
+fn stored_bytes(event: &Event) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, event).expect("an event is plain data");
+    count.0
+}

@@ -1,0 +1,244 @@
+//! The store in one SQLite database: one thread that writes, one that carries what was written
+//! over into the database, a few connections that read (docs/adr/0003-sqlite.md).
+//!
+//! Its methods run on Tokio's runtime, because reads block.
+
+mod alive;
+mod append;
+mod checkpoint;
+mod codec;
+mod jobs;
+mod options;
+mod read;
+mod readers;
+mod schema;
+mod threads;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use segue_core::{
+    Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
+    ports::{
+        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
+        Store, StoreError,
+    },
+};
+
+pub use self::options::{Durability, Hooks, SqliteOptions};
+
+use self::append::{Verdict, append};
+use self::codec::{CommitRows, EntryRow, SessionRow, session_bytes};
+use self::jobs::Lease;
+use self::readers::Readers;
+use self::threads::Threads;
+use self::writer::Writing;
+use crate::OpenError;
+use crate::commit::assert_well_formed;
+
+/// About how many bytes a change has that is not an append: a few columns.
+const SMALL_CHANGE_BYTES: usize = 64;
+
+/// Every session in one SQLite database.
+///
+/// Dropping it does what `close` does, and blocks meanwhile.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: Readers,
+    /// `None` where the database was opened to be read only.
+    threads: Option<Threads>,
+}
+
+impl SqliteStore {
+    /// Opens the database, or makes it, and takes its folder for this process. Every lease is free
+    /// afterwards. Blocks while it does so.
+    pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        let SqliteOptions { path, hooks } = options;
+        let lock = schema::prepare_files(&path)?;
+        let connection = schema::open_writer(&path)?;
+        if let Some(pages) = hooks.pages_max {
+            let limited = connection.pragma_update(None, "max_page_count", pages);
+            limited.map_err(|cause| schema::database_error(&path, &cause))?;
+        }
+        let readers = Readers::open(&path)?;
+        let threads = Threads::start(&path, connection, lock, hooks)?;
+        Ok(Self { readers, threads: Some(threads) })
+    }
+
+    /// Opens a database to look at it, also while another process writes to it. Every change is
+    /// refused with a `StoreError`.
+    pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { readers: Readers::open(path)?, threads: None })
+    }
+
+    /// Finishes what was asked of it, carries everything into the one file, and frees the data
+    /// folder. Whoever asks for something afterwards is told that the store is closed.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if let Some(threads) = &self.threads {
+            threads.close().await;
+        }
+    }
+
+    /// What SQLite says of the connection that writes.
+    pub async fn durability(&self) -> Result<Durability, StoreError> {
+        self.change(0, |writing| Durability::of(&writing.connection)).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        run: impl FnMut(&mut Writing) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.threads {
+            Some(threads) => threads.change(bytes, run).await,
+            None => Err(StoreError("the database was opened to be read only".to_owned())),
+        }
+    }
+
+    async fn session_of(&self, row: SessionRow) -> Result<Session, StoreError> {
+        if let Some(session) = row.decode()? {
+            return Ok(session);
+        }
+        // Written by another version of the program, with another layout of the state.
+        let all = ReadLimit { entries: usize::MAX, bytes: usize::MAX };
+        let log = self.read(row.id, Position(0), all).await?;
+        row.fold(&log.entries)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        assert_well_formed(commit);
+        let rows = CommitRows::of(commit);
+        let verdict = self.change(rows.bytes(), move |writing| append(writing, &rows)).await?;
+        Ok(match verdict {
+            Verdict::Recorded => Appended::Recorded,
+            Verdict::Conflict => Appended::Conflict,
+            Verdict::Duplicate(row) => Appended::Duplicate(Box::new(row.decode()?)),
+            Verdict::Taken => Appended::Taken,
+        })
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        match self.readers.read(move |reader| read::session(reader, id)).await? {
+            Some(row) => self.session_of(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn read(
+        &self,
+        id: SessionId,
+        after: Position,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError> {
+        let (rows, more) =
+            self.readers.read(move |reader| read::entries(reader, id, after, limit)).await?;
+        let entries = rows.iter().map(EntryRow::decode).collect::<Result<_, _>>()?;
+        Ok(Page { entries, more })
+    }
+
+    async fn position_of(&self, id: SessionId, cursor: Sequence) -> Result<Position, StoreError> {
+        self.readers.read(move |reader| read::position_of(reader, id, cursor)).await
+    }
+
+    async fn find_message(
+        &self,
+        id: SessionId,
+        key: &MessageKey,
+    ) -> Result<Option<Entry>, StoreError> {
+        let digest = codec::digest(key);
+        let found = self.readers.read(move |reader| read::message(reader, id, digest)).await?;
+        found.map(|row| row.decode()).transpose()
+    }
+
+    async fn bot_state(&self, id: SessionId) -> Result<Option<String>, StoreError> {
+        self.readers.read(move |reader| read::bot_state(reader, id)).await
+    }
+
+    async fn claim_jobs(
+        &self,
+        node: NodeId,
+        kind: JobKind,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        let lease = Lease { node, until: lease_until };
+        let claim = move |writing: &mut Writing| jobs::claim(writing, kind, now, lease, limit);
+        self.change(SMALL_CHANGE_BYTES, claim).await
+    }
+
+    async fn renew_jobs(
+        &self,
+        node: NodeId,
+        jobs: &[JobId],
+        lease_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (jobs, lease) = (jobs.to_vec(), Lease { node, until: lease_until });
+        let bytes = jobs.len() * SMALL_CHANGE_BYTES;
+        self.change(bytes, move |writing| jobs::renew(writing, &jobs, lease)).await
+    }
+
+    async fn settle_jobs(
+        &self,
+        node: NodeId,
+        settled: &[(JobId, Settled)],
+    ) -> Result<(), StoreError> {
+        let settled = settled.to_vec();
+        let bytes = settled.len() * SMALL_CHANGE_BYTES;
+        self.change(bytes, move |writing| jobs::settle(writing, node, &settled)).await
+    }
+
+    async fn last_seen(&self, ids: &[SessionId]) -> Result<Vec<Timestamp>, StoreError> {
+        let ids: Vec<_> = ids.iter().copied().map(session_bytes).collect();
+        self.readers.read(move |reader| read::last_seen(reader, &ids)).await
+    }
+
+    async fn record_alive(
+        &self,
+        now: Timestamp,
+        seen: &[(SessionId, Timestamp)],
+    ) -> Result<(), StoreError> {
+        let seen = alive::seen_json(seen);
+        self.change(seen.len(), move |writing| alive::record_alive(writing, now, &seen)).await
+    }
+
+    async fn record_start(
+        &self,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<Vec<Downtime>, StoreError> {
+        let record = move |writing: &mut Writing| alive::record_start(writing, now, since);
+        self.change(SMALL_CHANGE_BYTES, record).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let rows = self.readers.read(move |reader| read::sessions(reader, after, limit)).await?;
+        let mut listed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let last_seen = row.last_seen;
+            listed.push(Listed { session: self.session_of(row).await?, last_seen });
+        }
+        Ok(listed)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.change(SMALL_CHANGE_BYTES, |writing| alive::check(writing)).await
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError("the store is closed".to_owned())
+}
+
+fn unavailable(cause: &rusqlite::Error) -> StoreError {
+    StoreError(cause.to_string())
+}

@@ -1,0 +1,162 @@
+//! One commit within the writer's transaction. Everything that could refuse it is looked at before
+//! anything of it is written, so that its refusal leaves its neighbours in the group alone.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::codec::{ClaimColumns, CommitRows, EntryRow, IdBytes, JobColumns, STATE_VERSION};
+use super::writer::Writing;
+
+/// What became of a commit; `Appended` before it is decoded.
+#[derive(Debug)]
+pub enum Verdict {
+    Recorded,
+    Conflict,
+    Duplicate(EntryRow),
+    Taken,
+}
+
+/// A session as the writer knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its integer key.
+    pub key: i64,
+    /// Where its log ends.
+    pub head: i64,
+}
+
+/// Writes all of a commit, or nothing of it. An error leaves the transaction to be rolled back.
+pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Verdict> {
+    let known = known(writing, &commit.session)?;
+    if let Some(known) = known
+        && let Some(entry) = find_duplicate(writing, known.key, commit)?
+    {
+        return Ok(Verdict::Duplicate(entry));
+    }
+    if known.map_or(0, |it| it.head) != commit.seen {
+        return Ok(Verdict::Conflict);
+    }
+    for claim in &commit.claims {
+        if !holds(writing, claim)? {
+            return Ok(Verdict::Taken);
+        }
+    }
+
+    let key = match known {
+        Some(known) => known.key,
+        None => create(writing, commit)?,
+    };
+    for entry in &commit.entries {
+        insert_entry(writing, key, entry)?;
+    }
+    write_state(writing, key, commit)?;
+    for job in &commit.jobs {
+        insert_job(writing, key, *job)?;
+    }
+    for claim in &commit.claims {
+        take(writing, claim)?;
+    }
+    writing.remember(commit.session, Known { key, head: commit.head });
+    Ok(Verdict::Recorded)
+}
+
+fn known(writing: &mut Writing, session: &IdBytes) -> rusqlite::Result<Option<Known>> {
+    if let Some(known) = writing.known.get(session) {
+        return Ok(Some(*known));
+    }
+    let mut select = writing.connection.prepare_cached(
+        "select key, head from sessions join states on states.session = sessions.key
+         where sessions.id = ?1",
+    )?;
+    let found = select
+        .query_row([session], |row| Ok(Known { key: row.get(0)?, head: row.get(1)? }))
+        .optional()?;
+    drop(select);
+    if let Some(found) = found {
+        writing.remember(*session, found);
+    }
+    Ok(found)
+}
+
+fn find_duplicate(
+    writing: &Writing,
+    session: i64,
+    commit: &CommitRows,
+) -> rusqlite::Result<Option<EntryRow>> {
+    for key in commit.entries.iter().filter_map(|it| it.message_key) {
+        let mut select = writing.connection.prepare_cached(
+            "select id, position, reached, at, event from entries
+             where session = ?1 and message_key = ?2",
+        )?;
+        let found = select.query_row(params![session, key], EntryRow::from_row).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn holds(writing: &Writing, claim: &ClaimColumns) -> rusqlite::Result<bool> {
+    let mut select =
+        writing.connection.prepare_cached("select sessions from tokens where token = ?1")?;
+    let taken: Option<i64> = select.query_row([&claim.token.0], |row| row.get(0)).optional()?;
+    Ok(taken.unwrap_or(0) < claim.sessions_max)
+}
+
+fn take(writing: &Writing, claim: &ClaimColumns) -> rusqlite::Result<()> {
+    let mut insert = writing.connection.prepare_cached(
+        "insert into tokens (token, sessions) values (?1, 1)
+         on conflict (token) do update set sessions = sessions + 1",
+    )?;
+    insert.execute([&claim.token.0]).map(drop)
+}
+
+fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
+    let key = writing.next_session_key();
+    let facts = commit.facts.as_ref().expect("a commit that creates a session has its facts");
+    let first_at = commit.entries.first().map_or(0, |it| it.at);
+    let connection = &writing.connection;
+    connection
+        .prepare_cached("insert into sessions (key, id, facts) values (?1, ?2, ?3)")?
+        .execute(params![key, commit.session, facts])?;
+    connection
+        .prepare_cached("insert into presence (session, seen_at) values (?1, ?2)")?
+        .execute([key, first_at])?;
+    Ok(key)
+}
+
+fn insert_entry(writing: &Writing, session: i64, entry: &EntryRow) -> rusqlite::Result<()> {
+    let mut insert = writing.connection.prepare_cached(
+        "insert into entries (session, position, reached, at, id, message_key, event)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let EntryRow { id, position, reached, at, message_key, event } = entry;
+    insert.execute(params![session, position, reached, at, id, message_key, event]).map(drop)
+}
+
+fn write_state(writing: &Writing, session: i64, commit: &CommitRows) -> rusqlite::Result<()> {
+    let sql = if commit.seen == 0 {
+        "insert into states (session, head, version, state) values (?1, ?2, ?3, ?4)"
+    } else {
+        "update states set head = ?2, version = ?3, state = ?4 where session = ?1"
+    };
+    let mut write = writing.connection.prepare_cached(sql)?;
+    write.execute(params![session, commit.head, STATE_VERSION, commit.state])?;
+    drop(write);
+
+    if let Some(state) = &commit.bot_state {
+        let mut write = writing.connection.prepare_cached(
+            "insert into bot_states (session, state) values (?1, ?2)
+             on conflict (session) do update set state = excluded.state",
+        )?;
+        write.execute(params![session, state])?;
+    }
+    Ok(())
+}
+
+fn insert_job(writing: &mut Writing, session: i64, job: JobColumns) -> rusqlite::Result<()> {
+    let id = writing.next_job_id();
+    let mut insert = writing.connection.prepare_cached(
+        "insert into jobs (id, session, kind, turn, run_at) values (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    insert.execute(params![id, session, job.kind, job.turn, job.run_at]).map(drop)
+}

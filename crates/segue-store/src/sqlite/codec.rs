@@ -1,0 +1,241 @@
+//! Between the domain's types and the columns of the database. What is written here is read for
+//! ever: see `segue_core::Event` and `State` for what may change.
+
+use std::sync::Arc;
+
+use rusqlite::{Row, types::Type};
+use segue_core::{
+    Entry, EntryId, MessageKey, Position, Sequence, Session, SessionId, State, Timestamp, TokenId,
+    Turn,
+    ports::{Claim, Commit, Job, JobKind, NewJob, StoreError},
+};
+use sha2::{Digest, Sha256};
+
+/// The layout of the folded state. Raise it when an older state cannot be read as it is, or would
+/// mean something else; rows with another number are folded anew from their log.
+pub const STATE_VERSION: i64 = 1;
+
+/// An id as a column has it.
+pub type IdBytes = [u8; 16];
+
+/// A session's id as a column has it.
+pub fn session_bytes(id: SessionId) -> IdBytes {
+    id.0.to_be_bytes()
+}
+
+/// A whole number as a column has it. Times and counts stay far below the limit; "never" is the
+/// greatest number there is.
+pub fn to_column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A whole number from a column that is never negative.
+pub fn from_column(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// A read limit as SQL has it.
+pub fn limit_column(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// An entry as its row has it.
+#[derive(Debug)]
+pub struct EntryRow {
+    pub id: IdBytes,
+    pub position: i64,
+    pub reached: i64,
+    pub at: i64,
+    pub message_key: Option<IdBytes>,
+    pub event: String,
+}
+
+impl EntryRow {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            id: entry.id.0.to_be_bytes(),
+            position: to_column(entry.position.0),
+            reached: to_column(entry.reached.0),
+            at: to_column(entry.at),
+            message_key: entry.event.message_key().map(digest),
+            event: serde_json::to_string(&entry.event).expect("an event is plain data"),
+        }
+    }
+
+    /// From the columns id, position, reached, at, event.
+    pub fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            position: row.get(1)?,
+            reached: row.get(2)?,
+            at: row.get(3)?,
+            message_key: None,
+            event: row.get(4)?,
+        })
+    }
+
+    pub fn decode(&self) -> Result<Entry, StoreError> {
+        let id = EntryId(u128::from_be_bytes(self.id));
+        let event = serde_json::from_str(&self.event)
+            .map_err(|cause| StoreError(format!("entry {id} cannot be read: {cause}")))?;
+        Ok(Entry {
+            id,
+            position: Position(from_column(self.position)),
+            reached: Sequence(from_column(self.reached)),
+            at: from_column(self.at),
+            event,
+        })
+    }
+}
+
+/// The client's key, short enough for an index. 128 bits of it: nobody finds two keys with the same
+/// digest, and somebody who did would mislead only themselves.
+pub fn digest(key: &MessageKey) -> IdBytes {
+    let (name_space, key) = match key {
+        MessageKey::Local(key) => (b'l', key),
+        MessageKey::ClientEvent(key) => (b'c', key),
+    };
+    let whole = Sha256::new().chain_update([name_space]).chain_update(key).finalize();
+    *whole.first_chunk().expect("a digest has 32 bytes")
+}
+
+/// A commit as the writer takes it: encoded where it came from, because there is one writer.
+#[derive(Debug)]
+pub struct CommitRows {
+    pub session: IdBytes,
+    pub seen: i64,
+    pub head: i64,
+    pub entries: Vec<EntryRow>,
+    /// Needed only if this commit creates the session.
+    pub facts: Option<String>,
+    pub state: String,
+    pub jobs: Vec<JobColumns>,
+    pub claims: Vec<ClaimColumns>,
+    pub bot_state: Option<String>,
+}
+
+impl CommitRows {
+    pub fn of(commit: &Commit) -> Self {
+        let session = &commit.session;
+        let facts = || serde_json::to_string(&*session.facts).expect("facts are plain data");
+        Self {
+            session: session_bytes(session.id),
+            seen: to_column(commit.seen.0),
+            head: to_column(session.state.head.0),
+            entries: commit.entries.iter().map(EntryRow::of).collect(),
+            facts: (commit.seen == Position(0)).then(facts),
+            state: serde_json::to_string(&session.state).expect("a state is plain data"),
+            jobs: commit.jobs.iter().map(JobColumns::of).collect(),
+            claims: commit.claims.iter().map(ClaimColumns::of).collect(),
+            bot_state: commit.bot_state.clone(),
+        }
+    }
+
+    /// About how much of the write-ahead log it takes.
+    pub fn bytes(&self) -> usize {
+        let events: usize = self.entries.iter().map(|it| it.event.len()).sum();
+        let bot_state = self.bot_state.as_ref().map_or(0, String::len);
+        events + self.state.len() + bot_state
+    }
+}
+
+/// A claim as the writer checks it.
+#[derive(Debug)]
+pub struct ClaimColumns {
+    pub token: TokenId,
+    pub sessions_max: i64,
+}
+
+impl ClaimColumns {
+    fn of(claim: &Claim) -> Self {
+        let Claim::TokenSlot { token, sessions_max } = claim;
+        Self { token: token.clone(), sessions_max: i64::from(*sessions_max) }
+    }
+}
+
+/// A job as its row has it.
+#[derive(Debug, Clone, Copy)]
+pub struct JobColumns {
+    pub kind: i64,
+    pub turn: Option<i64>,
+    pub run_at: i64,
+}
+
+impl JobColumns {
+    fn of(new: &NewJob) -> Self {
+        let turn = match new.job {
+            Job::RunBot { turn } => Some(to_column(turn.0)),
+            Job::ExpireIdle => None,
+        };
+        Self { kind: kind_column(new.job.kind()), turn, run_at: to_column(new.run_at) }
+    }
+}
+
+/// A kind of job as a column has it.
+pub fn kind_column(kind: JobKind) -> i64 {
+    match kind {
+        JobKind::Turns => 0,
+        JobKind::Timers => 1,
+    }
+}
+
+/// A job from its columns.
+pub fn job_from(kind: JobKind, turn: Option<i64>) -> rusqlite::Result<Job> {
+    match (kind, turn) {
+        (JobKind::Turns, Some(turn)) => Ok(Job::RunBot { turn: Turn(from_column(turn)) }),
+        (JobKind::Timers, None) => Ok(Job::ExpireIdle),
+        (JobKind::Turns, None) => Err(unreadable("a job to run the bot without a turn")),
+        (JobKind::Timers, Some(_)) => Err(unreadable("a timer with a turn")),
+    }
+}
+
+fn unreadable(what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, what.into())
+}
+
+/// A session as its rows have it.
+#[derive(Debug)]
+pub struct SessionRow {
+    pub id: SessionId,
+    /// When the user was last known to be there.
+    pub last_seen: Timestamp,
+    facts: String,
+    version: i64,
+    state: String,
+}
+
+impl SessionRow {
+    /// What `from_row` reads, in its order.
+    pub const SELECT: &str = "select sessions.id, seen_at, facts, version, state
+        from sessions
+        join states on states.session = sessions.key
+        join presence on presence.session = sessions.key";
+
+    pub fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: SessionId(u128::from_be_bytes(row.get(0)?)),
+            last_seen: from_column(row.get(1)?),
+            facts: row.get(2)?,
+            version: row.get(3)?,
+            state: row.get(4)?,
+        })
+    }
+
+    /// The session, if its state is in the layout of today; otherwise its log has to be folded.
+    pub fn decode(&self) -> Result<Option<Session>, StoreError> {
+        if self.version != STATE_VERSION {
+            return Ok(None);
+        }
+        let unreadable =
+            |cause| StoreError(format!("the row of session {} cannot be read: {cause}", self.id));
+        let facts = serde_json::from_str(&self.facts).map_err(unreadable)?;
+        let state: State = serde_json::from_str(&self.state).map_err(unreadable)?;
+        Ok(Some(Session { id: self.id, facts: Arc::new(facts), state }))
+    }
+
+    /// The session, folded from all its entries.
+    pub fn fold(&self, log: &[Entry]) -> Result<Session, StoreError> {
+        Session::fold(self.id, log)
+            .ok_or_else(|| StoreError(format!("the log of session {} has no start", self.id)))
+    }
+}

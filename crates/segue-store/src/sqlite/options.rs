@@ -1,0 +1,93 @@
+//! What the opener may say, and what SQLite says of itself.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tracing::error;
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The file. Its folder is made where it is missing, and taken for this process.
+    pub path: PathBuf,
+    /// For tests.
+    #[doc(hidden)]
+    pub hooks: Hooks,
+}
+
+impl SqliteOptions {
+    /// The database in this file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), hooks: Hooks::default() }
+    }
+}
+
+/// Told why the process must end.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where tests reach into the store. The program leaves all of it alone.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Hooks {
+    /// Runs in the writer's thread with everything of a group written, right before its commit. Whoever
+    /// blocks here holds the commit; a panic is one of the writer.
+    pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// A result code of SQLite that a commit fails with instead of being tried.
+    pub fail_commit: Option<Arc<dyn Fn() -> Option<i32> + Send + Sync>>,
+    /// The database is full at so many pages.
+    pub pages_max: Option<u32>,
+    /// Called when nobody knows what is durable. By default it ends the process; where it returns,
+    /// the writer is gone.
+    pub on_fatal: OnFatal,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            before_commit: None,
+            fail_commit: None,
+            pages_max: None,
+            on_fatal: Arc::new(end_process),
+        }
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("pages_max", &self.pages_max).finish_non_exhaustive()
+    }
+}
+
+/// What was acknowledged before is in the log; the next start reads what else is. To go on would be
+/// to acknowledge what may be lost.
+fn end_process(cause: &str) {
+    error!(cause, "the store ends the process");
+    std::process::abort();
+}
+
+/// What SQLite says of the connection that writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    /// `wal` for a write-ahead log.
+    pub journal_mode: String,
+    /// 2 is FULL: the write-ahead log is synced with every commit.
+    pub synchronous: i64,
+    /// Zero: no commit stops for a checkpoint.
+    pub wal_autocheckpoint: i64,
+}
+
+impl Durability {
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            journal_mode: connection.pragma_query_value(None, "journal_mode", |it| it.get(0))?,
+            synchronous: connection.pragma_query_value(None, "synchronous", |it| it.get(0))?,
+            wal_autocheckpoint: connection.pragma_query_value(
+                None,
+                "wal_autocheckpoint",
+                |it| it.get(0),
+            )?,
+        })
+    }
+}

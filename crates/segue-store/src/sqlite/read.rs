@@ -1,0 +1,142 @@
+//! The SQL of every read. Rows come back as they are: they are decoded by whoever waits for them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use segue_core::{Position, Sequence, SessionId, Timestamp, ports::ReadLimit};
+
+use super::codec::{
+    EntryRow, IdBytes, SessionRow, from_column, limit_column, session_bytes, to_column,
+};
+
+/// The rows of a session.
+pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<SessionRow>> {
+    let sql = format!("{} where sessions.id = ?1", SessionRow::SELECT);
+    let mut select = reader.prepare_cached(&sql)?;
+    select.query_row([session_bytes(id)], SessionRow::from_row).optional()
+}
+
+/// The rows of sessions in order of creation.
+pub fn sessions(
+    reader: &Connection,
+    after: Option<SessionId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<SessionRow>> {
+    let after = match after {
+        None => 0,
+        Some(id) => match session_key(reader, id)? {
+            None => return Ok(Vec::new()),
+            Some(key) => key,
+        },
+    };
+    let sql =
+        format!("{} where sessions.key > ?1 order by sessions.key limit ?2", SessionRow::SELECT);
+    let mut select = reader.prepare_cached(&sql)?;
+    let rows = select.query_map([after, limit_column(limit)], SessionRow::from_row)?;
+    rows.collect()
+}
+
+fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
+    let mut select = reader.prepare_cached("select key from sessions where id = ?1")?;
+    select.query_row([session_bytes(id)], |row| row.get(0)).optional()
+}
+
+/// A part of a log, and whether it went on behind it.
+pub fn entries(
+    reader: &Connection,
+    id: SessionId,
+    after: Position,
+    limit: ReadLimit,
+) -> rusqlite::Result<(Vec<EntryRow>, bool)> {
+    let Some(key) = session_key(reader, id)? else { return Ok((Vec::new(), false)) };
+    let mut select = reader.prepare_cached(
+        "select id, position, reached, at, event from entries
+         where session = ?1 and position > ?2 order by position",
+    )?;
+    // Rows are fetched one by one, so what lies behind the limit costs nothing.
+    let mut rows = select.query(params![key, to_column(after.0)])?;
+    let mut found = Vec::new();
+    let mut bytes_left = limit.bytes;
+    while let Some(row) = rows.next()? {
+        let entry = EntryRow::from_row(row)?;
+        let bytes = entry.event.len();
+        let is_full = found.len() >= limit.entries || bytes > bytes_left;
+        if is_full && !found.is_empty() {
+            return Ok((found, true));
+        }
+        bytes_left = bytes_left.saturating_sub(bytes);
+        found.push(entry);
+    }
+    Ok((found, false))
+}
+
+/// The position of the event with a sequence, or the log's end for one beyond it.
+pub fn position_of(
+    reader: &Connection,
+    id: SessionId,
+    cursor: Sequence,
+) -> rusqlite::Result<Position> {
+    let cursor = to_column(cursor.0);
+    let mut select = reader.prepare_cached(
+        "select key, head from sessions join states on states.session = sessions.key
+         where sessions.id = ?1",
+    )?;
+    let found = select
+        .query_row([session_bytes(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    let Some((key, head)) = found.filter(|_| cursor > 0) else { return Ok(Position(0)) };
+
+    let mut select = reader
+        .prepare_cached("select reached from entries where session = ?1 and position = ?2")?;
+    let mut reached = |position: i64| select.query_row([key, position], |row| row.get::<_, i64>(0));
+    if cursor > head || cursor > reached(head)? {
+        return Ok(Position(from_column(head)));
+    }
+    // The first entry that reached the cursor is the event itself. A sequence is never greater than
+    // its position.
+    let (mut low, mut high) = (cursor, head);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if reached(middle)? < cursor {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(Position(from_column(low)))
+}
+
+/// The entry of a user's message.
+pub fn message(
+    reader: &Connection,
+    id: SessionId,
+    digest: IdBytes,
+) -> rusqlite::Result<Option<EntryRow>> {
+    let mut select = reader.prepare_cached(
+        "select entries.id, position, reached, at, event from sessions
+         join entries on entries.session = sessions.key
+         where sessions.id = ?1 and message_key = ?2",
+    )?;
+    select.query_row([session_bytes(id), digest], EntryRow::from_row).optional()
+}
+
+/// The bot's own state.
+pub fn bot_state(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<String>> {
+    let mut select = reader.prepare_cached(
+        "select state from sessions join bot_states on bot_states.session = sessions.key
+         where sessions.id = ?1",
+    )?;
+    select.query_row([session_bytes(id)], |row| row.get(0)).optional()
+}
+
+/// When each user was last known to be there.
+pub fn last_seen(reader: &Connection, ids: &[IdBytes]) -> rusqlite::Result<Vec<Timestamp>> {
+    let mut select = reader.prepare_cached(
+        "select seen_at from sessions join presence on presence.session = sessions.key
+         where sessions.id = ?1",
+    )?;
+    let mut seen = Vec::with_capacity(ids.len());
+    for id in ids {
+        let at: Option<i64> = select.query_row([id], |row| row.get(0)).optional()?;
+        seen.push(at.map_or(0, from_column));
+    }
+    Ok(seen)
+}

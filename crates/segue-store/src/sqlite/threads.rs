@@ -1,0 +1,141 @@
+//! The two threads of a database, from their start to their end.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use segue_core::ports::StoreError;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tracing::error;
+
+use super::checkpoint::CheckpointThread;
+use super::options::OnFatal;
+use super::writer::{Change, Write, WriterThread, Writing};
+use super::{Hooks, closed, schema};
+use crate::OpenError;
+use crate::limits::QUEUED_WRITES_MAX;
+
+/// The way to the writer.
+#[derive(Debug)]
+pub struct Threads {
+    /// `None` once closed: the writer ends when nobody can ask it any more.
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Write>>>>,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    writer: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+    stop_checkpoints: Sender<()>,
+    /// Keeps the data folder.
+    lock: File,
+}
+
+impl Threads {
+    /// Starts both threads on the open database.
+    pub fn start(
+        path: &Path,
+        connection: Connection,
+        lock: File,
+        hooks: Hooks,
+    ) -> Result<Self, OpenError> {
+        let failed = |cause| OpenError::Files { path: path.to_owned(), cause };
+        let writing =
+            Writing::new(connection).map_err(|cause| schema::database_error(path, &cause))?;
+        let for_checkpoints = schema::open_for_checkpoints(path)?;
+
+        let (sender, queue) = mpsc::channel(QUEUED_WRITES_MAX);
+        let (written, has_written) = sync_channel(1);
+        let (stop_checkpoints, stop) = channel();
+        let checkpoints =
+            CheckpointThread { connection: for_checkpoints, written: has_written, stop };
+        let on_fatal = Arc::clone(&hooks.on_fatal);
+        let writer = WriterThread { writing, queue, written, hooks, is_failing: false };
+        let running = Running {
+            checkpoints: spawn("checkpoints", &on_fatal, || checkpoints.run()).map_err(failed)?,
+            writer: spawn("writer", &on_fatal, || writer.run()).map_err(failed)?,
+            stop_checkpoints,
+            lock,
+        };
+        Ok(Self { queue: Mutex::new(Some(sender)), running: Arc::new(Mutex::new(Some(running))) })
+    }
+
+    /// Has the writer do something, and waits until it is durable. Once it is queued it is done,
+    /// whether the caller goes on waiting or not.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        run: impl FnMut(&mut Writing) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let queue = self.queue.lock().clone().ok_or_else(closed)?;
+        let (change, answer) = Change::new(bytes, run);
+        let gone = || StoreError("the writer of the store is gone".to_owned());
+        queue.send(Box::new(change)).await.map_err(|_| gone())?;
+        drop(queue);
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Lets the writer finish what it was asked for, and frees the data folder.
+    pub async fn close(&self) {
+        drop(self.queue.lock().take());
+        let running = Arc::clone(&self.running);
+        let ending = spawn_blocking(move || {
+            // Whoever closes at the same time waits here until it is done.
+            let mut running = running.lock();
+            if let Some(running) = running.take() {
+                running.end();
+            }
+        });
+        if let Err(cause) = ending.await {
+            error!(%cause, "the store could not be closed");
+        }
+    }
+}
+
+impl Running {
+    fn end(self) {
+        // Both catch their panics; what is left is one of the test's hook.
+        let writer = self.writer.join();
+        drop(self.stop_checkpoints);
+        let checkpoints = self.checkpoints.join();
+        if writer.is_err() || checkpoints.is_err() {
+            error!("a thread of the store panicked");
+        }
+        drop(self.lock);
+    }
+}
+
+/// Runs a thread that may only end well: without it nothing is written, or the write-ahead log
+/// grows for ever.
+fn spawn(
+    name: &'static str,
+    on_fatal: &OnFatal,
+    run: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let on_fatal = Arc::clone(on_fatal);
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nothing that the closure leaves behind is looked at after a panic.
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => on_fatal(&cause),
+            Err(_) => on_fatal(&format!("the thread of the {name} panicked")),
+        }
+    })
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        drop(self.queue.lock().take());
+        if let Some(running) = self.running.lock().take() {
+            running.end();
+        }
+    }
+}

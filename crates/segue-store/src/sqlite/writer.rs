@@ -1,0 +1,344 @@
+//! The one thread that writes. What waits when it looks is one transaction and one sync: a group.
+//!
+//! Nothing is answered before its group is durable. Where it cannot be known whether it is, the
+//! process ends: after a failed sync the kernel may have dropped what the log says is there.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use rusqlite::{Connection, ErrorCode, ffi};
+use segue_core::ports::StoreError;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::append::Known;
+use super::codec::IdBytes;
+use super::{Hooks, unavailable};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
+
+/// One change that somebody waits for.
+pub trait Write: Send {
+    /// About how many bytes it adds.
+    fn bytes(&self) -> usize;
+
+    /// Does it within the transaction. Runs again if the transaction had to be rolled back for
+    /// another's sake.
+    fn run(&mut self, writing: &mut Writing) -> rusqlite::Result<()>;
+
+    /// Tells whoever waits what became of it.
+    fn answer(self: Box<Self>, group: Result<(), StoreError>);
+}
+
+/// A change made of a closure.
+pub struct Change<T, F> {
+    bytes: usize,
+    run: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Change<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Writing) -> rusqlite::Result<T> + Send,
+{
+    pub fn new(bytes: usize, run: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { bytes, run, result: None, reply }, answer)
+    }
+}
+
+impl<T, F> Write for Change<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Writing) -> rusqlite::Result<T> + Send,
+{
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn run(&mut self, writing: &mut Writing) -> rusqlite::Result<()> {
+        self.result = Some((self.run)(writing)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
+        let Self { result, reply, .. } = *self;
+        let result = group.map(|()| result.expect("what was committed has run"));
+        // Nobody may wait any longer; then it is done all the same.
+        let _ = reply.send(result);
+    }
+}
+
+/// The writer's connection, and what it remembers between statements.
+pub struct Writing {
+    pub connection: Connection,
+    /// Where sessions end, as of the transaction at work; forgotten when one is rolled back.
+    pub known: HashMap<IdBytes, Known>,
+    newest_session_key: i64,
+    newest_job_id: i64,
+}
+
+impl Writing {
+    pub fn new(connection: Connection) -> rusqlite::Result<Self> {
+        let newest = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
+        let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
+        Ok(Self { connection, known: HashMap::new(), newest_session_key, newest_job_id })
+    }
+
+    /// A key that no session has. Counted here, so that sessions keep the order of their creation.
+    pub fn next_session_key(&mut self) -> i64 {
+        self.newest_session_key += 1;
+        self.newest_session_key
+    }
+
+    /// An id that no job had while this process lives: SQLite would give that of a finished job
+    /// again, and a worker that is late with the old one would settle the new one.
+    pub fn next_job_id(&mut self) -> i64 {
+        self.newest_job_id += 1;
+        self.newest_job_id
+    }
+
+    pub fn remember(&mut self, session: IdBytes, known: Known) {
+        if self.known.len() >= KNOWN_SESSIONS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(session, known);
+    }
+}
+
+/// The writer's thread.
+pub struct WriterThread {
+    pub writing: Writing,
+    pub queue: mpsc::Receiver<Box<dyn Write>>,
+    /// Told that there is something to carry into the database.
+    pub written: SyncSender<()>,
+    pub hooks: Hooks,
+    pub is_failing: bool,
+}
+
+type Group = Vec<Box<dyn Write>>;
+
+/// How a group failed.
+enum Failed {
+    /// Nothing of it was written.
+    RolledBack(rusqlite::Error),
+    /// Nobody knows what was written.
+    Unknown(String),
+}
+
+impl WriterThread {
+    /// Writes until nobody can ask any more, then leaves one tidy file. An error is the end of the
+    /// process: nobody knows what is durable.
+    pub fn run(mut self) -> Result<(), String> {
+        let mut waiting: Group = Vec::with_capacity(GROUP_WRITES_MAX);
+        loop {
+            let room = GROUP_WRITES_MAX - waiting.len();
+            if waiting.is_empty() {
+                if self.queue.blocking_recv_many(&mut waiting, room) == 0 {
+                    return self.finish();
+                }
+            } else {
+                waiting.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
+            }
+            let group: Group = waiting.drain(..group_len(&waiting)).collect();
+            self.write_group(group)?;
+        }
+    }
+
+    /// Makes a group durable and answers it. An error is the end of the process.
+    fn write_group(&mut self, mut group: Group) -> Result<(), String> {
+        let cause = match self.commit(&mut group) {
+            Ok(()) => {
+                self.note_success();
+                answer(group, &Ok(()));
+                return Ok(());
+            }
+            Err(Failed::Unknown(cause)) => return Err(cause),
+            Err(Failed::RolledBack(cause)) => cause,
+        };
+        if group.len() > 1 && is_of_one_write(&cause) {
+            // One of them is wrong: each by itself, and the others are none the worse for it.
+            for write in group {
+                self.write_group(vec![write])?;
+            }
+            return Ok(());
+        }
+        self.note_failure(&cause, group.len());
+        answer(group, &Err(unavailable(&cause)));
+        Ok(())
+    }
+
+    fn commit(&mut self, group: &mut Group) -> Result<(), Failed> {
+        let result = self.run_in_transaction(group);
+        let Err((stage, cause)) = result else {
+            // A full channel has been told already.
+            if let Err(TrySendError::Disconnected(())) = self.written.try_send(()) {
+                warn!("the write-ahead log is no longer carried into the database");
+            }
+            return Ok(());
+        };
+        if is_fate_unknown(stage, &cause) {
+            return Err(Failed::Unknown(format!("the store cannot know what is durable: {cause}")));
+        }
+        self.writing.known.clear();
+        self.roll_back()?;
+        Err(Failed::RolledBack(cause))
+    }
+
+    fn run_in_transaction(&mut self, group: &mut Group) -> Result<(), (Stage, rusqlite::Error)> {
+        let before = |cause| (Stage::BeforeCommit, cause);
+        run(&self.writing.connection, "begin immediate").map_err(before)?;
+        for write in group {
+            write.run(&mut self.writing).map_err(before)?;
+        }
+        if let Some(hook) = &self.hooks.before_commit {
+            hook();
+        }
+        let at_commit = |cause| (Stage::Commit, cause);
+        if let Some(code) = self.hooks.fail_commit.as_ref().and_then(|it| it()) {
+            return Err(at_commit(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)));
+        }
+        run(&self.writing.connection, "commit").map_err(at_commit)
+    }
+
+    fn roll_back(&mut self) -> Result<(), Failed> {
+        // After some errors SQLite has done it already.
+        let connection = &self.writing.connection;
+        if !connection.is_autocommit()
+            && let Err(cause) = run(connection, "rollback")
+        {
+            return Err(Failed::Unknown(format!("the store cannot roll back: {cause}")));
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), String> {
+        let checkpoint = "pragma wal_checkpoint(truncate)";
+        match self.writing.connection.query_row(checkpoint, [], |_| Ok(())) {
+            Ok(()) => Ok(()),
+            Err(cause) if is_failed_sync(&cause) => {
+                Err(format!("the store cannot know what is durable: {cause}"))
+            }
+            Err(cause) => {
+                // The log is complete with its write-ahead log beside it.
+                warn!(error = %cause, "the write-ahead log stays beside the database");
+                Ok(())
+            }
+        }
+    }
+
+    fn note_failure(&mut self, cause: &rusqlite::Error, writes: usize) {
+        if !self.is_failing {
+            error!(error = %cause, writes, "the store cannot write; nothing of it is recorded");
+        }
+        self.is_failing = true;
+    }
+
+    fn note_success(&mut self) {
+        if self.is_failing {
+            info!("the store can write again");
+        }
+        self.is_failing = false;
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+fn group_len(waiting: &Group) -> usize {
+    let mut bytes = 0;
+    for (i, write) in waiting.iter().enumerate() {
+        if bytes >= GROUP_BYTES_MAX {
+            return i;
+        }
+        bytes += write.bytes();
+    }
+    waiting.len()
+}
+
+fn answer(group: Group, result: &Result<(), StoreError>) {
+    for write in group {
+        write.answer(result.clone());
+    }
+}
+
+/// How far a group had come when something failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    BeforeCommit,
+    Commit,
+}
+
+/// Whether the group may or may not be durable, or what was durable may no longer be.
+fn is_fate_unknown(stage: Stage, cause: &rusqlite::Error) -> bool {
+    if is_failed_sync(cause) {
+        return true;
+    }
+    let Some(error) = cause.sqlite_error() else { return false };
+    let is_io = error.code == ErrorCode::SystemIoFailure;
+    // The index of the write-ahead log is shared memory in a file of its own. It grows last, and on
+    // a full disk it cannot: that is an everyday failure, and whoever is told "unavailable" expects
+    // that the write may be found in the log later.
+    let is_index_full = error.extended_code == ffi::SQLITE_IOERR_SHMSIZE;
+    stage == Stage::Commit && is_io && !is_index_full
+}
+
+/// After a failed sync nothing is known of what was written before it, and the next sync may
+/// succeed without having written it.
+pub fn is_failed_sync(cause: &rusqlite::Error) -> bool {
+    let code = cause.sqlite_error().map_or(0, |it| it.extended_code);
+    matches!(code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+}
+
+/// Whether the cause lies in one write, not in the store: then its neighbours can be written.
+fn is_of_one_write(cause: &rusqlite::Error) -> bool {
+    match cause.sqlite_error() {
+        Some(error) => matches!(
+            error.code,
+            ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+        ),
+        // A row that cannot be read.
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_failed_sync_is_the_end_wherever_it_happens() {
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
+            assert!(is_fate_unknown(Stage::BeforeCommit, &failure(code)));
+            assert!(is_fate_unknown(Stage::Commit, &failure(code)));
+        }
+    }
+
+    #[test]
+    fn a_failed_write_is_the_end_only_where_it_may_have_been_the_commit() {
+        let failure = failure(ffi::SQLITE_IOERR_WRITE);
+        assert!(!is_fate_unknown(Stage::BeforeCommit, &failure));
+        assert!(is_fate_unknown(Stage::Commit, &failure));
+    }
+
+    #[test]
+    fn what_passes_is_never_the_end() {
+        for code in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_IOERR_SHMSIZE,
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+        ] {
+            assert!(!is_fate_unknown(Stage::BeforeCommit, &failure(code)), "{code}");
+            assert!(!is_fate_unknown(Stage::Commit, &failure(code)), "{code}");
+        }
+    }
+}
