@@ -146,7 +146,9 @@ impl Hub {
         if items.iter().any(moved) {
             // A full queue says already what there is to say.
             presence.watchers.retain(|it| !it.is_closed());
-            presence.watchers.iter().for_each(|it| drop(it.try_send(Watched::TurnMoved)));
+            for watcher in &presence.watchers {
+                let _ = watcher.try_send(Watched::TurnMoved);
+            }
         }
     }
 

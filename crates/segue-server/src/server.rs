@@ -17,7 +17,8 @@ use tracing::{info, warn};
 use crate::{
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
-        knowledge::{Knowledge, KnowledgeBot},
+        knowledge::Knowledge,
+        knowledge_bot::KnowledgeBot,
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
@@ -195,7 +196,7 @@ fn open_bot(bot: &config::Bot, sources: &Sources) -> anyhow::Result<Arc<dyn Bot>
                 Some(folder) => Knowledge::from_dir(folder)?,
                 None => Knowledge::demo(),
             };
-            Arc::new(KnowledgeBot::new(knowledge))
+            Arc::new(KnowledgeBot(knowledge))
         }
         BotKind::Http { url, secret } => {
             let config = HttpBotConfig {
