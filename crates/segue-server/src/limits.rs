@@ -322,6 +322,9 @@ fixed! {
     BOT_RETRY_AFTER_SECONDS_MAX: u64 = 5;
     /// Establishing the connection to a bot.
     BOT_CONNECT_SECONDS_MAX: u64 = 10;
+    /// A connection to a bot that nobody uses is kept this long. Servers close theirs after two
+    /// seconds or more, and a turn that is asked just then would be lost.
+    BOT_IDLE_CONNECTION_MS_MAX: u64 = 1_000;
     /// A bot's configured greeting.
     GREETING_BYTES_MAX: usize = 8 * 1024;
     /// Topics in the folder of a knowledge bot.
