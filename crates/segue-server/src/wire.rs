@@ -21,6 +21,7 @@ pub use error::{HttpError, Refusal, notice_code, notice_message};
 pub use event::event;
 pub use time::timestamp;
 pub use transient::{Transient, transient};
+pub(crate) use url::encode as encode_url;
 
 #[cfg(test)]
 mod tests;
