@@ -57,10 +57,6 @@ impl SqliteStore {
         let SqliteOptions { path, hooks } = options;
         let lock = schema::prepare_files(&path)?;
         let connection = schema::open_writer(&path)?;
-        if let Some(pages) = hooks.pages_max {
-            let limited = connection.pragma_update(None, "max_page_count", pages);
-            limited.map_err(|cause| schema::database_error(&path, &cause))?;
-        }
         let readers = Readers::open(&path)?;
         let threads = Threads::start(&path, connection, lock, hooks)?;
         Ok(Self { readers, threads: Some(threads) })

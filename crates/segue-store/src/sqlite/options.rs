@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use rusqlite::Connection;
 use tracing::error;
@@ -36,8 +37,8 @@ pub struct Hooks {
     pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
     /// A result code of SQLite that a commit fails with instead of being tried.
     pub fail_commit: Option<Arc<dyn Fn() -> Option<i32> + Send + Sync>>,
-    /// The database is full at so many pages.
-    pub pages_max: Option<u32>,
+    /// The database is full at so many pages, as of the next group.
+    pub pages_max: Option<Arc<AtomicU32>>,
     /// Called when nobody knows what is durable. By default it ends the process; where it returns,
     /// the writer is gone.
     pub on_fatal: OnFatal,

@@ -109,7 +109,10 @@ impl Running {
         if writer.is_err() || checkpoints.is_err() {
             error!("a thread of the store panicked");
         }
-        drop(self.lock);
+        // Said outright: a process that is being spawned at this moment has the file open, too.
+        if let Err(cause) = self.lock.unlock() {
+            error!(%cause, "the data folder could not be freed");
+        }
     }
 }
 

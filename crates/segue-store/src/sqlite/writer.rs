@@ -4,6 +4,7 @@
 //! process ends: after a failed sync the kernel may have dropped what the log says is there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use rusqlite::{Connection, ErrorCode, ffi};
@@ -189,6 +190,10 @@ impl WriterThread {
 
     fn run_in_transaction(&mut self, group: &mut Group) -> Result<(), (Stage, rusqlite::Error)> {
         let before = |cause| (Stage::BeforeCommit, cause);
+        if let Some(pages) = &self.hooks.pages_max {
+            let pages = pages.load(Ordering::Relaxed);
+            self.writing.connection.pragma_update(None, "max_page_count", pages).map_err(before)?;
+        }
         run(&self.writing.connection, "begin immediate").map_err(before)?;
         for write in group {
             write.run(&mut self.writing).map_err(before)?;
