@@ -1,11 +1,7 @@
 //! What must be done after its cause was committed: turns and timers. Claims jobs, runs them,
 //! keeps their leases, says what became of them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use segue_core::{
@@ -65,7 +61,8 @@ impl Workers {
     pub async fn run(self: &Arc<Self>, stop: CancellationToken, grace: Duration) {
         let mut tasks: JoinSet<(JobId, Settled)> = JoinSet::new();
         let mut renew = tokio::time::interval(Duration::from_millis(limits::JOB_RENEW_MS));
-        let mut alive = tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
+        let mut alive =
+            tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
         let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
         let mut settled: Vec<(JobId, Settled)> = Vec::new();
         alive.tick().await;
@@ -136,10 +133,7 @@ impl Workers {
         })
     }
 
-    fn ended(
-        &self,
-        done: Result<(JobId, Settled), JoinError>,
-    ) -> Option<(JobId, Settled)> {
+    fn ended(&self, done: Result<(JobId, Settled), JoinError>) -> Option<(JobId, Settled)> {
         match done {
             Ok((id, settled)) => {
                 self.running.lock().remove(&id);

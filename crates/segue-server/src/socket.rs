@@ -117,11 +117,8 @@ impl Socket {
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
         let node = Arc::clone(&self.node);
         let gate = Arc::clone(&self.subscription.gate);
-        let mut context = Context {
-            now: node.now(),
-            ids: &mut || node.new_id(),
-            gate: &mut gate.lock(),
-        };
+        let mut context =
+            Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
         self.connection.handle(input, &mut context)
     }
 
@@ -215,10 +212,7 @@ impl Socket {
     }
 
     /// Waits for a write as long as the other end accepts anything at all.
-    async fn sent(
-        &self,
-        write: impl Future<Output = Result<(), axum::Error>>,
-    ) -> Result<(), End> {
+    async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
         tokio::pin!(write);
         loop {
             let written = self.peer.written();

@@ -16,6 +16,7 @@ use crate::{limits, serve::Peer, wire::HttpError};
 
 /// The answer.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct AccessToken {
     access_token: String,
     expires_in: u64,
@@ -31,8 +32,7 @@ pub async fn create(
 ) -> Result<Json<AccessToken>, Refused> {
     let refuse = |error| correlation_id.refuse(error);
     let token = text(&headers, "x-token");
-    let known =
-        token.and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
+    let known = token.and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
     let limits = known.map_or(&app.limits, |it| &it.limits);
     app.handshakes
         .take(app.node.now(), peer.address.ip(), known.map(|it| &it.id), limits)

@@ -79,7 +79,7 @@ impl<'a> Speaker<'a> {
             (true, false) => Style::Chunks(Cuts::Words),
             (true, true) => Style::Chunks(Cuts::Native),
         };
-        let limits = connector.map(|it| (*it.limits).clone()).unwrap_or_default();
+        let limits = connector.map(|it| *it.limits).unwrap_or_default();
         let now = worker.node.now();
         Self {
             worker,
@@ -244,11 +244,8 @@ impl<'a> Speaker<'a> {
     async fn say(&mut self, says: Vec<Say>, end: Option<TurnEnd>) -> Result<(), Stop> {
         let numbers = self.said + 1..;
         let count = u32::try_from(says.len()).expect("a turn has few outputs");
-        let said = numbers.zip(says).map(|(number, say)| Command::Say {
-            token: self.token,
-            number,
-            say,
-        });
+        let said =
+            numbers.zip(says).map(|(number, say)| Command::Say { token: self.token, number, say });
         let end = end.map(|end| Command::EndTurn { token: self.token, end });
         let commands: Vec<Command> = said.chain(end).collect();
         if commands.is_empty() {
@@ -257,12 +254,15 @@ impl<'a> Speaker<'a> {
         let mut pause_ms = limits::STORE_RETRY_MS;
         loop {
             let outcomes = self.worker.node.execute(self.id, Actor::Bot, &commands).await;
-            let is_gone = |it: &Outcome| match it {
-                Outcome::Recorded { .. } | Outcome::Rejected(Rejected::AlreadyDone) => false,
-                Outcome::Unavailable => false,
-                _ => true,
+            let is_held = |it: &Outcome| {
+                matches!(
+                    it,
+                    Outcome::Recorded { .. }
+                        | Outcome::Rejected(Rejected::AlreadyDone)
+                        | Outcome::Unavailable
+                )
             };
-            if outcomes.iter().any(is_gone) {
+            if !outcomes.iter().all(is_held) {
                 return Err(Stop::CutShort);
             }
             if !outcomes.contains(&Outcome::Unavailable) {
