@@ -6,4 +6,6 @@
 
 mod support;
 
+mod requests;
+mod rules;
 mod smoke;
