@@ -243,6 +243,8 @@ fixed! {
     RECONNECT_ATTEMPTS_MAX: u64 = 1_000;
     /// Longest frame that is sent, the echo of a user's message excepted.
     SENT_FRAME_BYTES_MAX: usize = 131_072;
+    /// What of it is kept for the envelope, the bot's name and its picture.
+    SENT_FRAME_RESERVE_BYTES: usize = 8 * 1024;
     /// Events of one batch.
     BATCH_EVENTS_MAX: usize = 100;
     /// A batch, unless it is one echo that is larger by itself.
@@ -320,6 +322,10 @@ fixed! {
     /// A connection to a bot that nobody uses is kept this long. Servers close theirs after two
     /// seconds or more, and a turn that is asked just then would be lost.
     BOT_IDLE_CONNECTION_MS_MAX: u64 = 1_000;
+    /// A bot's name, which stands in every message of it.
+    BOT_NAME_BYTES_MAX: usize = 200;
+    /// The URL of a bot's picture, which stands in every message of it.
+    AVATAR_URL_BYTES_MAX: usize = 2_000;
     /// A bot's configured greeting.
     GREETING_BYTES_MAX: usize = 8 * 1024;
     /// Topics in the folder of a knowledge bot.
@@ -328,6 +334,8 @@ fixed! {
     TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Pause between two pieces of a streamed answer of the knowledge bot.
+    KNOWLEDGE_PIECE_MS: u64 = 40;
     /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
     /// under `TURN_OUTPUTS_MAX`.
     TOPIC_EXTRAS_MAX: usize = 20;

@@ -182,6 +182,7 @@ impl TurnWorker {
             may_hand_off: connector.can_hand_off()
                 && !matches!(held.running.why, TurnReason::HandoffFailed { .. }),
             reason: held.running.why.clone(),
+            is_streamed: session.facts.streaming,
             connector: connector.id.clone(),
             platform: session.facts.platform.clone(),
             language: session.state.language.clone(),
