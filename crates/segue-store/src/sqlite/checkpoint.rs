@@ -22,7 +22,7 @@ pub struct CheckpointThread {
 impl CheckpointThread {
     /// Works until the writer is gone. An error is the end of the process: nobody knows what is
     /// durable.
-    pub fn run(self) -> Result<(), String> {
+    pub fn run(&mut self) -> Result<(), String> {
         while self.written.recv().is_ok() {
             let pause = self.stop.recv_timeout(Duration::from_millis(CHECKPOINT_INTERVAL_MS));
             if pause == Err(RecvTimeoutError::Disconnected) {
@@ -56,3 +56,6 @@ impl CheckpointThread {
         self.connection.prepare_cached(&sql)?.query_row([], |row| row.get(1))
     }
 }
+
+#[cfg(test)]
+mod tests;

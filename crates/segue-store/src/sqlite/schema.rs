@@ -23,26 +23,31 @@ const APPLICATION_ID: i64 = 0x5365_6775;
 const LOCK_FILE: &str = "segue.lock";
 
 /// Makes the folder and the file where they are missing, readable by nobody else, and takes the
-/// folder for this process until the returned file is closed.
+/// folder for this process until the returned file is unlocked or closed.
 pub fn prepare_files(path: &Path) -> Result<File, OpenError> {
     let folder = folder_of(path);
     let failed = |path: &Path, cause| OpenError::Files { path: path.to_owned(), cause };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|cause| failed(&folder, cause))?;
+    make_folder(&folder).map_err(|cause| failed(&folder, cause))?;
 
     let lock_path = folder.join(LOCK_FILE);
-    let lock = private_file(&lock_path).map_err(|cause| failed(&lock_path, cause))?;
+    let lock = private_file()
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(|cause| failed(&lock_path, cause))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { folder }),
         Err(TryLockError::Error(cause)) => return Err(failed(&lock_path, cause)),
     }
 
-    // SQLite gives its other files the permissions of this one.
-    private_file(path).map_err(|cause| failed(path, cause))?;
+    // SQLite gives its other files the permissions of this one. One that exists is not even opened:
+    // closing it would take away the locks that SQLite has on it elsewhere in this process.
+    match private_file().create_new(true).open(path) {
+        Ok(_) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(cause) => return Err(failed(path, cause)),
+    }
     // The names must be as durable as what will be in the files.
     sync_folder(&folder).map_err(|cause| failed(&folder, cause))?;
     Ok(lock)
@@ -55,17 +60,27 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for parent in fs::canonicalize(folder)?.ancestors().skip(1) {
+        // Some parents may not be read, hence not be synced. File systems with a journal make them
+        // durable with what is in them.
+        let _ = sync_folder(parent);
+    }
+    Ok(())
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = fs::canonicalize(folder)?;
-    File::open(&folder)?.sync_all()?;
-    match folder.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
+    File::open(folder)?.sync_all()
 }
 
 /// The one connection that writes, with the schema of today and every lease given up: whoever held

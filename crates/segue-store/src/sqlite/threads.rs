@@ -60,8 +60,9 @@ impl Threads {
         let on_fatal = Arc::clone(&hooks.on_fatal);
         let writer = WriterThread { writing, queue, written, hooks, is_failing: false };
         let running = Running {
-            checkpoints: spawn("checkpoints", &on_fatal, || checkpoints.run()).map_err(failed)?,
-            writer: spawn("writer", &on_fatal, || writer.run()).map_err(failed)?,
+            checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
+                .map_err(failed)?,
+            writer: spawn("writer", &on_fatal, writer, WriterThread::run).map_err(failed)?,
             stop_checkpoints,
             lock,
         };
@@ -118,15 +119,16 @@ impl Running {
 
 /// Runs a thread that may only end well: without it nothing is written, or the write-ahead log
 /// grows for ever.
-fn spawn(
+fn spawn<T: Send + 'static>(
     name: &'static str,
     on_fatal: &OnFatal,
-    run: impl FnOnce() -> Result<(), String> + Send + 'static,
+    mut thread: T,
+    run: fn(&mut T) -> Result<(), String>,
 ) -> io::Result<JoinHandle<()>> {
     let on_fatal = Arc::clone(on_fatal);
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Nothing that the closure leaves behind is looked at after a panic.
-        match catch_unwind(AssertUnwindSafe(run)) {
+        // The process ends while everything is still open: closing a database writes to it.
+        match catch_unwind(AssertUnwindSafe(|| run(&mut thread))) {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => on_fatal(&cause),
             Err(_) => on_fatal(&format!("the thread of the {name} panicked")),

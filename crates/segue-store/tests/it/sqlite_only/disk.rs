@@ -35,7 +35,7 @@ async fn fill(store: &SqliteStore, mut session: Session, text_bytes: usize) -> S
 
 async fn assert_intact(store: &SqliteStore, session: &Session) {
     assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
-    assert_eq!(log(store, session.id).await.len(), session.state.head.0 as usize);
+    assert_eq!(log(store, session.id).await.last().unwrap().position, session.state.head);
 }
 
 #[tokio::test(flavor = "multi_thread")]
