@@ -9,9 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
-use crate::limits::{
-    LOCK_WAIT_MS, RESTART_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB,
-};
+use crate::limits::{LOCK_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB};
 
 /// Each brings the schema from the version before it to its own, counted from 1. Once released, one
 /// is never changed: add another.
@@ -89,7 +87,7 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, LOCK_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
 
     // Before anything is changed in what may be somebody else's.
     let version = checked_version(&connection, path)?;
@@ -110,9 +108,9 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn set_up(connection: &Connection, lock_wait_ms: u64) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.busy_timeout(Duration::from_millis(lock_wait_ms))
+    connection.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -132,7 +130,7 @@ pub fn open_for_checkpoints(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, RESTART_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     Ok(connection)
 }
@@ -142,7 +140,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, LOCK_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
     Ok(connection)
 }
 

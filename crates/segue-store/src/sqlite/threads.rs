@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -55,10 +56,15 @@ impl Threads {
         let (sender, queue) = mpsc::channel(QUEUED_WRITES_MAX);
         let (written, has_written) = sync_channel(1);
         let (stop_checkpoints, stop) = channel();
-        let checkpoints =
-            CheckpointThread { connection: for_checkpoints, written: has_written, stop };
+        let restart = Arc::new(AtomicBool::new(false));
+        let checkpoints = CheckpointThread {
+            connection: for_checkpoints,
+            written: has_written,
+            stop,
+            restart: Arc::clone(&restart),
+        };
         let on_fatal = Arc::clone(&hooks.on_fatal);
-        let writer = WriterThread { writing, queue, written, hooks, is_failing: false };
+        let writer = WriterThread { writing, queue, written, restart, hooks, is_failing: false };
         let running = Running {
             checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
                 .map_err(failed)?,

@@ -5,8 +5,12 @@ use super::*;
 use crate::sqlite::schema::{open_for_checkpoints, open_reader, open_writer, prepare_files};
 
 fn thread_on(path: &Path) -> CheckpointThread {
-    let connection = open_for_checkpoints(path).unwrap();
-    CheckpointThread { connection, written: sync_channel(1).1, stop: channel().1 }
+    CheckpointThread {
+        connection: open_for_checkpoints(path).unwrap(),
+        written: sync_channel(1).1,
+        stop: channel().1,
+        restart: Arc::default(),
+    }
 }
 
 fn write(writer: &Connection, bytes: i64) {
@@ -15,36 +19,49 @@ fn write(writer: &Connection, bytes: i64) {
     writer.execute(sql, [bytes / 2]).unwrap();
 }
 
-/// Pages in the write-ahead log, and how many of them the database has, too.
-fn wal_pages(connection: &Connection) -> (i64, i64) {
-    let sql = "pragma wal_checkpoint(noop)";
-    connection.query_row(sql, [], |row| Ok((row.get(1)?, row.get(2)?))).unwrap()
+fn pages(connection: &Connection) -> Pages {
+    checkpoint(connection, "noop").unwrap()
 }
 
 #[test]
-fn everything_is_carried_over_and_a_large_log_is_begun_anew() {
+fn everything_is_carried_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("segue.db");
     let _lock = prepare_files(&path).unwrap();
     let writer = open_writer(&path).unwrap();
-    let checkpoints = thread_on(&path);
+    let thread = thread_on(&path);
 
     write(&writer, 100_000);
-    let (pages, carried) = wal_pages(&writer);
-    assert!(pages > carried, "the writer does not stop for it");
-    checkpoints.checkpoint().unwrap();
-    let (pages, carried) = wal_pages(&writer);
-    assert_eq!(pages, carried);
+    assert!(pages(&writer).carried < pages(&writer).logged, "the writer does not stop for it");
+    thread.checkpoint().unwrap();
+    assert_eq!(pages(&writer).carried, pages(&writer).logged);
+    assert!(!thread.restart.load(Ordering::Relaxed));
+}
 
-    // A reader that is still at it keeps the log from being begun anew by itself.
+#[test]
+fn a_large_log_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let _lock = prepare_files(&path).unwrap();
+    let writer = open_writer(&path).unwrap();
+    let thread = thread_on(&path);
+
+    // Whoever reads what was there before stands in for a writer that is always ahead.
     let reader = open_reader(&path).unwrap();
     let reading = reader.unchecked_transaction().unwrap();
     reading.query_row("select count(*) from bot_states", [], |_| Ok(())).unwrap();
+    write(&writer, 100_000);
+    thread.checkpoint().unwrap();
+    assert!(!thread.restart.load(Ordering::Relaxed), "a small log is left alone");
     write(&writer, 4_096 * (WAL_PAGES_MAX + 100));
-    checkpoints.checkpoint().unwrap();
-    assert!(wal_pages(&writer).0 > WAL_PAGES_MAX);
-    drop(reading);
-    checkpoints.checkpoint().unwrap();
+    thread.checkpoint().unwrap();
+    assert!(thread.restart.load(Ordering::Relaxed));
+
+    restart_log(&writer).unwrap();
     write(&writer, 100);
-    assert!(wal_pages(&writer).0 < 100, "the log was begun anew");
+    assert!(pages(&writer).logged > WAL_PAGES_MAX, "the reader is in the way");
+    drop(reading);
+    restart_log(&writer).unwrap();
+    write(&writer, 100);
+    assert!(pages(&writer).logged < 100);
 }

@@ -26,7 +26,7 @@ async fn the_files_of_any_moment_hold_what_was_acknowledged() {
     let session = create(&*store, 1).await;
     let session = record(&*store, draft(&session, 2, vec![says("acknowledged")]).commit()).await;
 
-    gate.shut();
+    let held = gate.shut();
     let commit = draft(&session, 3, vec![says("not acknowledged")]).commit();
     let mut appending = store.append(&commit);
     assert!(starts_to_wait(&mut appending).await);
@@ -36,7 +36,7 @@ async fn the_files_of_any_moment_hold_what_was_acknowledged() {
     for name in ["segue.db", "segue.db-wal"] {
         fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
     }
-    gate.open();
+    drop(held);
     assert_eq!(appending.await, Ok(Appended::Recorded));
 
     let copy = copy.path().join("segue.db");
