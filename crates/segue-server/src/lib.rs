@@ -1,1 +1,28 @@
-//! x
+//! Everything that touches the outside: sockets, HTTP, bots, jobs, configuration.
+//!
+//! Read in this order: `node` (the one door to a session), `connection` (what one socket is owed),
+//! `socket` and `serve` (the I/O around it), `hub` and `broker` (who hears of what), `jobs` and
+//! `turn` (what must be done afterwards), `bot` (who answers), `wire` (what it looks like outside),
+//! `http` (the hand-shake), `server` (all of it together).
+
+pub mod bot;
+pub mod broker;
+pub mod chat;
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod connection;
+pub mod connectors;
+pub mod http;
+pub mod hub;
+pub mod item;
+pub mod jobs;
+pub mod limits;
+pub mod node;
+pub mod outgoing;
+pub mod rates;
+pub mod serve;
+pub mod server;
+mod socket;
+pub mod turn;
+pub mod wire;

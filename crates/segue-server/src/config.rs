@@ -1,0 +1,272 @@
+//! The configuration: a file, the environment over it, and what both have to make sense of.
+//!
+//! Pure: the text and the variables are arguments. All problems are found in one go, so that
+//! nobody has to start the server once per mistake. `config.default.toml` documents every key.
+
+mod check;
+mod nearest;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use segue_core::ConnectorId;
+
+pub use secret::Secret;
+pub use source::VARIABLES_OF_THE_PROGRAM;
+use source::{Given, Place, Source, Value};
+
+use crate::http::hosts::Hosts;
+use crate::limits::Limits;
+
+/// The documentation of the configuration, which parses to the defaults.
+pub const DEFAULT_TOML: &str = include_str!("config.default.toml");
+
+/// Connector and bot of a server that was started without a file.
+const DEMO_TOML: &str = include_str!("config.demo.toml");
+
+/// The variables of the process, as its `main` found them.
+pub type Environment = BTreeMap<String, String>;
+
+/// Everything that is configured, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the server is.
+    pub server: Server,
+    /// Where the logs of the sessions are.
+    pub store: StoreUrl,
+    /// What connects the nodes.
+    pub broker: BrokerUrl,
+    /// The limits of all connectors; a connector's own are in `Connector::limits`.
+    pub limits: Limits,
+    /// In the order of the file. Ids and tokens are unique.
+    pub connectors: Vec<Connector>,
+    /// In the order of the file. Ids are unique.
+    pub bots: Vec<Bot>,
+    /// What works but is hardly meant: one sentence each, to be logged at the start.
+    pub warnings: Vec<String>,
+}
+
+/// Where the server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The address that is bound.
+    pub listen: SocketAddr,
+    /// The address that people and applications use, without a slash at its end.
+    pub public_url: String,
+}
+
+/// Where the logs of the sessions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In this process; gone at its end.
+    Memory,
+    /// In this SQLite database; relative paths are relative to the working directory.
+    Sqlite(PathBuf),
+}
+
+impl StoreUrl {
+    /// The data folder, which also keeps the keys of the access tokens. `None` in memory.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(path) => match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => Some(folder),
+                _ => Some(Path::new(".")),
+            },
+        }
+    }
+}
+
+/// What connects the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerUrl {
+    /// Nothing: there is one node.
+    Local,
+}
+
+/// An integration: one token, one bot, the hosts it may be used from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connector {
+    /// Its name, also in every access token.
+    pub id: ConnectorId,
+    /// What applications send as `X-Token`.
+    pub token: Secret,
+    /// Where it may be used from; may be empty, and then every hand-shake is refused.
+    pub hosts: Hosts,
+    /// The bot that answers: one of `Config::bots`.
+    pub bot: BotId,
+    /// Who takes over when the bot hands off.
+    pub handoff: Handoff,
+    /// Whom it belongs to; free text, empty where not given.
+    pub account: String,
+    /// What it belongs to; free text, empty where not given.
+    pub project: String,
+    /// New tokens and sessions are refused, running sessions go on.
+    pub disabled: bool,
+    /// The limits of all connectors, with its own.
+    pub limits: Limits,
+}
+
+/// Who takes over when the bot hands off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handoff {
+    /// Nobody: a handoff fails, and the bot goes on.
+    #[default]
+    None,
+    /// The server: a queue and live agents.
+    Server,
+    /// The user's application.
+    Client,
+}
+
+/// The name of a bot in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BotId(pub String);
+
+impl fmt::Display for BotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What answers the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bot {
+    /// Its name in the configuration.
+    pub id: BotId,
+    /// Its name as the user reads it.
+    pub name: String,
+    /// Its picture: an absolute URL, percent-encoded.
+    pub avatar_url: Option<String>,
+    /// What it says first. `None` where the bot is asked instead.
+    pub greeting: Option<String>,
+    /// How it answers.
+    pub kind: BotKind,
+}
+
+/// How a bot answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BotKind {
+    /// From a folder of topics.
+    Knowledge {
+        /// The folder, relative to the working directory; `None` for the built-in topics.
+        topics: Option<PathBuf>,
+    },
+    /// By asking somebody over HTTP.
+    Http {
+        /// Where it is asked; http or https, without credentials.
+        url: Url,
+        /// The key of the signatures.
+        secret: Secret,
+    },
+}
+
+impl Config {
+    /// Reads a file and lays the environment over it. Without a file everything has its default,
+    /// and there is neither a connector nor a bot: see `Config::demo`.
+    ///
+    /// Variables that do not begin with `SEGUE_` and the name of a section are ignored.
+    pub fn load(text: Option<&str>, env: &Environment) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let mut source = Source::read(text.unwrap_or_default(), &mut problems);
+        if problems.is_empty() {
+            source.overlay(env, &mut problems);
+        }
+        check::config(&source, problems)
+    }
+
+    /// What a server uses that was started without a file: the defaults, the built-in bot, and a
+    /// connector for this machine with the given token, all of which the environment may change.
+    ///
+    /// Refused where the server listens on other than a loopback address: whoever opens the page
+    /// of such a server is given the token. A caller who keeps the token in the data folder learns
+    /// that folder from a first call, with a token that it throws away.
+    pub fn demo(token: &Secret, env: &Environment) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let mut source = Source::read(DEMO_TOML, &mut problems);
+        let [connector] = &mut source.connectors[..] else {
+            panic!("the built-in configuration has one connector");
+        };
+        let value = Value::Text(token.expose().to_owned());
+        connector.values.insert("token", Given { value, place: Place::Program });
+        source.overlay(env, &mut problems);
+        check::loopback_only(&source, &mut problems);
+        check::config(&source, problems)
+    }
+
+    /// The bot of this id.
+    pub fn bot(&self, id: &BotId) -> Option<&Bot> {
+        self.bots.iter().find(|bot| bot.id == *id)
+    }
+
+    /// The connector of this id, disabled or not.
+    pub fn connector(&self, id: &ConnectorId) -> Option<&Connector> {
+        self.connectors.iter().find(|connector| connector.id == *id)
+    }
+
+    /// The connector, disabled or not, whose token this is. Compares it with every token, so that
+    /// the time says nothing about them.
+    pub fn connector_with_token(&self, offered: &str) -> Option<&Connector> {
+        let mut found = None;
+        for connector in &self.connectors {
+            if connector.token.matches(offered) {
+                found = Some(connector);
+            }
+        }
+        found
+    }
+}
+
+/// A configuration that cannot be used. Prints one problem a line, those of the file first and in
+/// its order, and never the value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl ConfigError {
+    /// One line each; at least one.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What was found wrong so far.
+#[derive(Debug, Default)]
+struct Problems(Vec<(Place, String)>);
+
+impl Problems {
+    fn add(&mut self, place: &Place, text: impl Into<String>) {
+        self.0.push((place.clone(), text.into()));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn into_error(mut self) -> ConfigError {
+        self.0.sort();
+        self.0.dedup();
+        let line = |(place, text): (Place, String)| match place {
+            Place::Line(number) => format!("line {number}: {text}"),
+            Place::Variable(name) => format!("{name}: {text}"),
+            Place::Program => text,
+        };
+        ConfigError { problems: self.0.into_iter().map(line).collect() }
+    }
+}

@@ -1,0 +1,399 @@
+//! What the values mean, and which of them make no sense.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use segue_core::ConnectorId;
+
+use super::nearest::nearest;
+use super::source::{Place, Source, Table};
+use super::{
+    Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, Handoff, Problems, Secret,
+    Server, StoreUrl,
+};
+use crate::http::hosts::{Host, Hosts};
+use crate::limits::{
+    AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, CONFIG_ID_BYTES_MAX, CONNECTOR_TOKEN_BYTES_MAX,
+    GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limits, LimitsOverrides,
+};
+
+const LISTEN: &str = "127.0.0.1:8080";
+const PUBLIC_URL: &str = "http://localhost:8080";
+const STORE_URL: &str = "sqlite:data/segue.db";
+const BROKER_URL: &str = "local:";
+
+/// The rates that a burst belongs to.
+const BURSTS: [(&str, &str); 2] =
+    [("messages_per_second", "messages_burst"), ("handshakes_per_second", "handshakes_burst")];
+
+/// The whole configuration, or everything that is wrong with it, earlier problems included.
+pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigError> {
+    let found = &mut problems;
+    let server = server(&source.server, found);
+    let store = store(&source.store, found);
+    let broker = broker(&source.broker, found);
+    let limits = limits(&source.limits, &Limits::default(), found);
+    unique(&source.bots, "id", found);
+    unique(&source.connectors, "id", found);
+    unique(&source.connectors, "token", found);
+    let bots: Vec<_> = source.bots.iter().map(|table| bot(table, found)).collect();
+    let names: BTreeSet<&str> =
+        source.bots.iter().filter_map(|table| table.text("id")).map(|(id, _)| id).collect();
+    let connectors: Vec<_> =
+        source.connectors.iter().map(|table| connector(table, &limits, &names, found)).collect();
+    if !problems.is_empty() {
+        return Err(problems.into_error());
+    }
+    let sound = "a value is absent only together with a problem";
+    let mut config = Config {
+        server: server.expect(sound),
+        store: store.expect(sound),
+        broker: broker.expect(sound),
+        limits,
+        connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
+        bots: bots.into_iter().map(|bot| bot.expect(sound)).collect(),
+        warnings: Vec::new(),
+    };
+    config.warnings = warnings(&config, source);
+    Ok(config)
+}
+
+/// The demonstration gives its token to whoever opens the page.
+pub fn loopback_only(source: &Source, problems: &mut Problems) {
+    let (listen, place) = source.server.text("listen").unwrap_or((LISTEN, &Place::Program));
+    if listen.parse().is_ok_and(|address: std::net::SocketAddr| !address.ip().is_loopback()) {
+        problems.add(
+            place,
+            format!(
+                "server.listen: {listen} can be reached from other machines, and the \
+                 demonstration is for this one only; write a configuration file with a connector"
+            ),
+        );
+    }
+}
+
+/// Letters, digits, `-`, `_` and `.`: an id is part of names of variables and of access tokens.
+pub fn is_id(text: &str) -> bool {
+    (1..=CONFIG_ID_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn server(table: &Table, problems: &mut Problems) -> Option<Server> {
+    let (listen, place) = text_or(table, "listen", LISTEN);
+    let address = listen.parse().ok();
+    if address.is_none() {
+        let text = format!("{listen:?} is not an address with a port, such as {LISTEN}");
+        problems.add(place, format!("server.listen: {text}"));
+    }
+    let (public_url, place) = text_or(table, "public_url", PUBLIC_URL);
+    let url = http_url(public_url);
+    match &url {
+        Err(text) => problems.add(place, format!("server.public_url: {text}")),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            problems.add(place, "server.public_url: may have a path, but no query and no fragment");
+        }
+        Ok(_) => {}
+    }
+    let public_url = url.ok()?.as_str().trim_end_matches('/').to_owned();
+    Some(Server { listen: address?, public_url })
+}
+
+fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
+    let (url, place) = text_or(table, "url", STORE_URL);
+    if url == "memory:" {
+        return Some(StoreUrl::Memory);
+    }
+    let path = url.strip_prefix("sqlite:").map(Path::new);
+    let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/'));
+    if path.is_none() {
+        problems.add(place, format!("store.url: {url:?} is not memory: or sqlite:PATH"));
+    }
+    path.map(|path| StoreUrl::Sqlite(path.to_owned()))
+}
+
+fn broker(table: &Table, problems: &mut Problems) -> Option<BrokerUrl> {
+    let (url, place) = text_or(table, "url", BROKER_URL);
+    if url == BROKER_URL {
+        return Some(BrokerUrl::Local);
+    }
+    problems.add(place, format!("broker.url: {url:?} is not {BROKER_URL}"));
+    None
+}
+
+/// The limits that a table sets, over the given ones.
+fn limits(table: &Table, defaults: &Limits, problems: &mut Problems) -> Limits {
+    let mut overrides = LimitsOverrides::default();
+    for limit in Limits::ALL {
+        let Some((value, place)) = table.whole(limit.name) else {
+            continue;
+        };
+        let name = format!("{}.{}", table.path, limit.name);
+        if value < limit.min {
+            problems.add(place, format!("{name}: {value} makes no sense, at least {}", limit.min));
+        } else if value > limit.max {
+            problems.add(place, format!("{name}: {value} is too much, at most {}", limit.max));
+        } else {
+            overrides.set(limit.name, value);
+        }
+    }
+    let limits = defaults.with(&overrides);
+    for (rate, burst) in BURSTS {
+        // Said once, where one of the two was given.
+        let given = table.whole(burst).or_else(|| table.whole(rate));
+        if let Some((_, place)) = given
+            && limits.get(rate) != Some(0)
+            && limits.get(burst) == Some(0)
+        {
+            let text = format!("0 would refuse everything; to turn the rate off, set {rate} to 0");
+            problems.add(place, format!("{}.{burst}: {text}", table.path));
+        }
+    }
+    limits
+}
+
+fn connector(
+    table: &Table,
+    defaults: &Limits,
+    bots: &BTreeSet<&str>,
+    problems: &mut Problems,
+) -> Option<Connector> {
+    let id = id(table, problems);
+    let token = required(table, "token", problems);
+    if let Some((text, place)) = token
+        && !(text.len() <= CONNECTOR_TOKEN_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        let text = "has to fit into a header: printable ASCII without spaces";
+        problems.add(
+            place,
+            format!("{}.token: {text}, at most {CONNECTOR_TOKEN_BYTES_MAX} bytes", table.path),
+        );
+    }
+    let mut hosts = Vec::new();
+    hosts.extend(registered(table, "hosts", Host::domain, problems));
+    hosts.extend(registered(table, "apps", Host::app, problems));
+    let bot = required(table, "bot", problems);
+    if let Some((bot, place)) = bot
+        && !bots.contains(bot)
+    {
+        let hint = match nearest(bot, bots.iter().copied()) {
+            Some(known) => format!("the nearest known one is {known:?}"),
+            None => "there are no [[bots]]".to_owned(),
+        };
+        problems.add(place, format!("{}.bot: no bot has the id {bot:?}; {hint}", table.path));
+    }
+    let handoff = handoff(table, problems);
+    let limits = limits(table, defaults, problems);
+    Some(Connector {
+        id: ConnectorId(id?.to_owned()),
+        token: Secret::new(token?.0),
+        hosts: Hosts::new(hosts),
+        bot: BotId(bot?.0.to_owned()),
+        handoff: handoff?,
+        account: text_or(table, "account", "").0.to_owned(),
+        project: text_or(table, "project", "").0.to_owned(),
+        disabled: table.flag("disabled").unwrap_or(false),
+        limits,
+    })
+}
+
+fn registered<E: std::fmt::Display>(
+    table: &Table,
+    key: &str,
+    parse: fn(&str) -> Result<Host, E>,
+    problems: &mut Problems,
+) -> Vec<Host> {
+    let (texts, place) = table.texts(key).unwrap_or((&[], &Place::Program));
+    let mut hosts = Vec::new();
+    for text in texts {
+        match parse(text) {
+            Ok(host) => hosts.push(host),
+            Err(error) => problems.add(place, format!("{}.{key}: {text:?} {error}", table.path)),
+        }
+    }
+    hosts
+}
+
+fn handoff(table: &Table, problems: &mut Problems) -> Option<Handoff> {
+    let (text, place) = text_or(table, "handoff", "none");
+    match text {
+        "none" => Some(Handoff::None),
+        "server" => Some(Handoff::Server),
+        "client" => Some(Handoff::Client),
+        _ => {
+            let text = format!("{text:?} is not one of \"none\", \"server\", \"client\"");
+            problems.add(place, format!("{}.handoff: {text}", table.path));
+            None
+        }
+    }
+}
+
+fn bot(table: &Table, problems: &mut Problems) -> Option<Bot> {
+    let id = id(table, problems);
+    let name = required(table, "name", problems);
+    let kind = bot_kind(table, problems);
+    let avatar_url = optional(table, "avatar_url");
+    let avatar = avatar_url.map(|(url, _)| http_url(url)).transpose();
+    // Both stand in every message of the bot, whose frame has a size.
+    for (key, given, bytes_max) in
+        [("name", name, BOT_NAME_BYTES_MAX), ("avatar_url", avatar_url, AVATAR_URL_BYTES_MAX)]
+    {
+        if let Some((text, place)) = given
+            && text.len() > bytes_max
+        {
+            problems
+                .add(place, format!("{}.{key}: has to have {bytes_max} bytes at most", table.path));
+        }
+    }
+    if let (Err(text), Some((_, place))) = (&avatar, avatar_url) {
+        problems.add(place, format!("{}.avatar_url: {text}", table.path));
+    }
+    let greeting = optional(table, "greeting");
+    if let Some((text, place)) = greeting
+        && (text.trim().is_empty() || text.len() > GREETING_BYTES_MAX)
+    {
+        let text = format!("has to be empty or to say something, in {GREETING_BYTES_MAX} bytes");
+        problems.add(place, format!("{}.greeting: {text}", table.path));
+    }
+    Some(Bot {
+        id: BotId(id?.to_owned()),
+        name: name?.0.to_owned(),
+        avatar_url: avatar.ok()?.map(String::from),
+        greeting: greeting.map(|(text, _)| text.to_owned()),
+        kind: kind?,
+    })
+}
+
+fn bot_kind(table: &Table, problems: &mut Problems) -> Option<BotKind> {
+    let (kind, place) = required(table, "kind", problems)?;
+    match kind {
+        "knowledge" => {
+            foreign(table, &["url", "secret"], kind, problems);
+            let topics = optional(table, "topics").map(|(folder, _)| PathBuf::from(folder));
+            Some(BotKind::Knowledge { topics })
+        }
+        "http" => {
+            foreign(table, &["topics"], kind, problems);
+            let url = required(table, "url", problems);
+            let parsed = url.map(|(text, place)| (http_url(text), place));
+            if let Some((Err(text), place)) = &parsed {
+                problems.add(place, format!("{}.url: {text}", table.path));
+            }
+            let secret = required(table, "secret", problems);
+            Some(BotKind::Http { url: parsed?.0.ok()?, secret: Secret::new(secret?.0) })
+        }
+        _ => {
+            let text = format!("{kind:?} is not one of \"knowledge\", \"http\"");
+            problems.add(place, format!("{}.kind: {text}", table.path));
+            None
+        }
+    }
+}
+
+/// Keys that another kind of bot has: given by mistake, they would do nothing.
+fn foreign(table: &Table, keys: &[&str], kind: &str, problems: &mut Problems) {
+    for key in keys {
+        if let Some((_, place)) = optional(table, key) {
+            problems.add(place, format!("{}.{key}: a bot of kind {kind:?} has none", table.path));
+        }
+    }
+}
+
+fn id<'t>(table: &'t Table, problems: &mut Problems) -> Option<&'t str> {
+    let (id, place) = required(table, "id", problems)?;
+    if is_id(id) {
+        return Some(id);
+    }
+    let text = format!("1 to {CONFIG_ID_BYTES_MAX} letters, digits, '-', '_' and '.' make an id");
+    problems.add(place, format!("{}.id: {text}, not {id:?}", table.path));
+    None
+}
+
+/// Reports every table whose value another one has before it. Never prints the value.
+fn unique(tables: &[Table], key: &str, problems: &mut Problems) {
+    for (index, table) in tables.iter().enumerate() {
+        let Some((text, place)) = optional(table, key) else {
+            continue;
+        };
+        let earlier = tables[..index]
+            .iter()
+            .position(|other| other.text(key).is_some_and(|(other, _)| other == text));
+        if let Some(earlier) = earlier {
+            let text = format!("the same as that of number {} already", earlier + 1);
+            problems.add(place, format!("{}.{key}: {text}", table.path));
+        }
+    }
+}
+
+/// The text of a key that has to be there and to say something. A missing one is reported at its
+/// table, one of the wrong type was reported where it was read.
+fn required<'t>(
+    table: &'t Table,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<(&'t str, &'t Place)> {
+    let given = table.text(key);
+    match given {
+        Some(("", place)) => {
+            problems.add(place, format!("{}.{key}: must not be empty", table.path));
+            None
+        }
+        None if !table.values.contains_key(key) => {
+            problems.add(&table.place, format!("{}.{key}: missing", table.path));
+            None
+        }
+        _ => given,
+    }
+}
+
+/// The text of a key for which empty and absent are the same.
+fn optional<'t>(table: &'t Table, key: &str) -> Option<(&'t str, &'t Place)> {
+    table.text(key).filter(|(text, _)| !text.is_empty())
+}
+
+fn text_or<'t>(table: &'t Table, key: &str, default: &'t str) -> (&'t str, &'t Place) {
+    table.text(key).unwrap_or((default, &Place::Program))
+}
+
+/// An address on the web. Never repeats what was given: it may hold a password.
+fn http_url(text: &str) -> Result<Url, &'static str> {
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err("expected a URL that begins with http:// or https://")
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("must not hold a user name or a password")
+        }
+        Ok(url) => Ok(url),
+        Err(_) => Err("expected a URL that begins with http:// or https://"),
+    }
+}
+
+fn warnings(config: &Config, source: &Source) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.connectors.is_empty() {
+        warnings.push("there are no [[connectors]]: nobody can open a session".to_owned());
+    }
+    for connector in config.connectors.iter().filter(|connector| connector.hosts.is_empty()) {
+        warnings.push(format!(
+            "connectors.{} has neither hosts nor apps: nobody can use it",
+            connector.id
+        ));
+    }
+    let tables = std::iter::once((&source.limits, &config.limits));
+    let own = source.connectors.iter().zip(config.connectors.iter().map(|c| &c.limits));
+    for (table, limits) in tables.chain(own) {
+        for name in ["connection_idle_seconds", "idle_seconds"] {
+            if table.whole(name).is_some()
+                && limits.get(name).is_some_and(|seconds| seconds <= HEARTBEAT_INTERVAL_SECONDS)
+            {
+                warnings.push(format!(
+                    "{}.{name} is not above the {HEARTBEAT_INTERVAL_SECONDS} s between the \
+                     heartbeats of a client: quiet ones will be thrown out",
+                    table.path
+                ));
+            }
+        }
+    }
+    warnings
+}

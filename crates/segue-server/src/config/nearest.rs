@@ -1,0 +1,64 @@
+//! The known name that a misspelt one was most likely meant to be.
+
+/// More of a written name is not looked at: the work grows with its length.
+const WRITTEN_CHARS_MAX: usize = 100;
+
+/// The name with the smallest edit distance; of equally near ones the first. `None` where nothing
+/// is known.
+pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    known.into_iter().min_by_key(|name| distance(written, name))
+}
+
+/// How many characters have to be inserted, removed, replaced or swapped with their neighbour to
+/// make one of the other.
+pub fn distance(a: &str, b: &str) -> usize {
+    let [a, b] = [a, b].map(|text| text.chars().take(WRITTEN_CHARS_MAX).collect::<Vec<_>>());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_counted_in_edits() {
+        for (a, b, edits) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("idle", "idle", 0),
+            ("idel", "idle", 1),
+            ("hots", "hosts", 1),
+            ("host", "hosts", 1),
+            ("tokan", "token", 1),
+            ("kitten", "sitting", 3),
+            ("grüße", "gruße", 1),
+        ] {
+            assert_eq!(distance(a, b), edits, "{a} {b}");
+            assert_eq!(distance(b, a), edits, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_wins_and_ties_go_to_the_first() {
+        assert_eq!(nearest("hots", ["apps", "hosts", "bot"]), Some("hosts"));
+        assert_eq!(nearest("x", ["a", "b"]), Some("a"));
+        assert_eq!(nearest("x", []), None);
+    }
+}

@@ -1,0 +1,461 @@
+//! Reads keys and values, from the file and then from the environment, before they mean anything.
+//!
+//! Knows which keys there are and of which type, so that a misspelt key, a wrong type and a
+//! variable that sets nothing are found here, each with its place. Never prints a value: it may
+//! be a secret.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::nearest::{distance, nearest};
+use super::{Environment, Problems};
+use crate::limits::Limits;
+
+/// Variables that belong to the program but are no keys of the configuration.
+pub const VARIABLES_OF_THE_PROGRAM: &[&str] = &["SEGUE_CONFIG", "SEGUE_LOG"];
+
+const PREFIX: &str = "SEGUE_";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Flag,
+    Whole,
+    Texts,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text in quotes",
+            Self::Flag => "true or false",
+            Self::Whole => "a whole number, 0 or more",
+            Self::Texts => "a list of texts in quotes",
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+/// A table of the file: one of its own, or one of an array of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Server,
+    Store,
+    Broker,
+    Limits,
+    Connectors,
+    Bots,
+}
+
+impl Section {
+    pub const ALL: [Self; 6] =
+        [Self::Server, Self::Store, Self::Broker, Self::Limits, Self::Connectors, Self::Bots];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Store => "store",
+            Self::Broker => "broker",
+            Self::Limits => "limits",
+            Self::Connectors => "connectors",
+            Self::Bots => "bots",
+        }
+    }
+
+    fn is_array(self) -> bool {
+        matches!(self, Self::Connectors | Self::Bots)
+    }
+
+    /// The keys of one table of this section.
+    pub fn keys(self) -> Vec<Key> {
+        let limits = || Limits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
+        match self {
+            Self::Server => vec![key("listen", Kind::Text), key("public_url", Kind::Text)],
+            Self::Store | Self::Broker => vec![key("url", Kind::Text)],
+            Self::Limits => limits().collect(),
+            Self::Connectors => [
+                key("id", Kind::Text),
+                key("token", Kind::Text),
+                key("hosts", Kind::Texts),
+                key("apps", Kind::Texts),
+                key("bot", Kind::Text),
+                key("handoff", Kind::Text),
+                key("account", Kind::Text),
+                key("project", Kind::Text),
+                key("disabled", Kind::Flag),
+            ]
+            .into_iter()
+            .chain(limits())
+            .collect(),
+            Self::Bots => vec![
+                key("id", Kind::Text),
+                key("kind", Kind::Text),
+                key("name", Kind::Text),
+                key("avatar_url", Kind::Text),
+                key("greeting", Kind::Text),
+                key("topics", Kind::Text),
+                key("url", Kind::Text),
+                key("secret", Kind::Text),
+            ],
+        }
+    }
+
+    fn key(self, name: &str) -> Option<Key> {
+        self.keys().into_iter().find(|key| key.name == name)
+    }
+}
+
+/// Where a value comes from: the beginning of every message about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    Line(usize),
+    Variable(String),
+    /// Neither: a value of the program, or one that is missing altogether.
+    Program,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Text(String),
+    Flag(bool),
+    Whole(u64),
+    Texts(Vec<String>),
+    /// Given, but of the wrong type: reported where it was read, and not again as missing.
+    Reported,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub value: Value,
+    pub place: Place,
+}
+
+/// The values of one table, by the names of `Section::keys`.
+#[derive(Debug)]
+pub struct Table {
+    /// The table as messages name it: `server`, `connectors.demo`, `connectors[2]`.
+    pub path: String,
+    pub place: Place,
+    pub values: BTreeMap<&'static str, Given>,
+}
+
+impl Table {
+    fn new(path: impl Into<String>, place: Place) -> Self {
+        Self { path: path.into(), place, values: BTreeMap::new() }
+    }
+
+    pub fn text(&self, name: &str) -> Option<(&str, &Place)> {
+        match self.values.get(name)? {
+            Given { value: Value::Text(text), place } => Some((text, place)),
+            _ => None,
+        }
+    }
+
+    pub fn texts(&self, name: &str) -> Option<(&[String], &Place)> {
+        match self.values.get(name)? {
+            Given { value: Value::Texts(texts), place } => Some((texts, place)),
+            _ => None,
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.values.get(name)? {
+            Given { value: Value::Flag(flag), .. } => Some(*flag),
+            _ => None,
+        }
+    }
+
+    pub fn whole(&self, name: &str) -> Option<(u64, &Place)> {
+        match self.values.get(name)? {
+            Given { value: Value::Whole(number), place } => Some((*number, place)),
+            _ => None,
+        }
+    }
+}
+
+/// All that was given.
+#[derive(Debug)]
+pub struct Source {
+    pub server: Table,
+    pub store: Table,
+    pub broker: Table,
+    pub limits: Table,
+    pub connectors: Vec<Table>,
+    pub bots: Vec<Table>,
+}
+
+impl Source {
+    /// What the text of a file says. Where its syntax is wrong, only that is reported.
+    pub fn read(text: &str, problems: &mut Problems) -> Self {
+        let mut source = Self {
+            server: Table::new("server", Place::Program),
+            store: Table::new("store", Place::Program),
+            broker: Table::new("broker", Place::Program),
+            limits: Table::new("limits", Place::Program),
+            connectors: Vec::new(),
+            bots: Vec::new(),
+        };
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let lines = Lines(text);
+        for error in &errors {
+            // The message only: the whole error quotes the line, which may hold a token.
+            let place = error.span().map_or(Place::Program, |span| lines.place(span.start));
+            problems.add(&place, error.message().replace('\n', " "));
+        }
+        if errors.is_empty() {
+            for (name, value) in document.get_ref() {
+                source.read_section(name, value, &lines, problems);
+            }
+        }
+        source
+    }
+
+    fn read_section(
+        &mut self,
+        name: &Spanned<Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        lines: &Lines<'_>,
+        problems: &mut Problems,
+    ) {
+        let place = lines.place(name.span().start);
+        let name = name.get_ref();
+        let Some(section) = Section::ALL.into_iter().find(|section| section.name() == name) else {
+            let text = match Section::ALL.iter().find(|section| section.key(name).is_some()) {
+                Some(owner) => {
+                    format!("{name} is a key of [{}]: it has to stand there", owner.name())
+                }
+                None => unknown("section", name, Section::ALL.map(Section::name)),
+            };
+            problems.add(&place, text);
+            return;
+        };
+        match (value.get_ref(), section.is_array()) {
+            (DeValue::Table(content), false) => {
+                let table = self.single(section);
+                table.place = place;
+                read_table(table, section, content, lines, problems);
+            }
+            (DeValue::Array(elements), true) => {
+                for (index, element) in elements.iter().enumerate() {
+                    let place = lines.place(element.span().start);
+                    let DeValue::Table(content) = element.get_ref() else {
+                        problems.add(&place, format!("{name}[{index}]: expected a table"));
+                        continue;
+                    };
+                    let mut table = Table::new(format!("{name}[{index}]"), place);
+                    if let Some(id) = content.get("id").and_then(|id| id.get_ref().as_str())
+                        && super::check::is_id(id)
+                    {
+                        table.path = format!("{name}.{id}");
+                    }
+                    read_table(&mut table, section, content, lines, problems);
+                    self.array(section).push(table);
+                }
+            }
+            (_, false) => problems.add(&place, format!("{name}: expected a table: write [{name}]")),
+            (_, true) => {
+                problems.add(&place, format!("{name}: expected tables: write [[{name}]] for each"));
+            }
+        }
+    }
+
+    fn single(&mut self, section: Section) -> &mut Table {
+        match section {
+            Section::Server => &mut self.server,
+            Section::Store => &mut self.store,
+            Section::Broker => &mut self.broker,
+            Section::Limits => &mut self.limits,
+            Section::Connectors | Section::Bots => {
+                panic!("section {} is an array of tables", section.name())
+            }
+        }
+    }
+
+    fn array(&mut self, section: Section) -> &mut Vec<Table> {
+        match section {
+            Section::Connectors => &mut self.connectors,
+            Section::Bots => &mut self.bots,
+            _ => panic!("section {} is a single table", section.name()),
+        }
+    }
+
+    /// Lays the environment over what the file says.
+    pub fn overlay(&mut self, env: &Environment, problems: &mut Problems) {
+        let settable = self.settable();
+        for (name, value) in env {
+            if !belongs_here(name) {
+                continue;
+            }
+            let place = Place::Variable(name.clone());
+            let targets: Vec<&Settable> = settable.iter().filter(|s| s.variable == *name).collect();
+            match targets[..] {
+                [] => {
+                    let known = settable.iter().map(|s| s.variable.as_str());
+                    problems.add(&place, unknown_variable(name, known));
+                }
+                [target] => {
+                    let value = from_variable(target.key.kind, value).unwrap_or_else(|| {
+                        // Only numbers and flags can be of the wrong type here.
+                        problems.add(&place, format!("expected {}", target.key.kind));
+                        Value::Reported
+                    });
+                    let table = match target.index {
+                        None => self.single(target.section),
+                        Some(index) => &mut self.array(target.section)[index],
+                    };
+                    table.values.insert(target.key.name, Given { value, place });
+                }
+                _ => problems.add(
+                    &place,
+                    format!("ambiguous: several {} have this name", targets[0].section.name()),
+                ),
+            }
+        }
+    }
+
+    /// Every variable that sets something in these tables.
+    fn settable(&self) -> Vec<Settable> {
+        let mut settable = Vec::new();
+        for section in Section::ALL {
+            let tables: Vec<(Option<usize>, String)> = match section {
+                Section::Connectors => ids(&self.connectors),
+                Section::Bots => ids(&self.bots),
+                _ => vec![(None, String::new())],
+            };
+            for (index, id) in tables {
+                // An id names its table, so it cannot be set from where it is the name.
+                let keys = section.keys().into_iter().filter(|key| key.name != "id");
+                settable.extend(keys.map(|key| Settable {
+                    variable: variable(section, &id, key.name),
+                    section,
+                    index,
+                    key,
+                }));
+            }
+        }
+        settable
+    }
+}
+
+/// A variable and the value that it sets.
+struct Settable {
+    variable: String,
+    section: Section,
+    /// Which table of an array.
+    index: Option<usize>,
+    key: Key,
+}
+
+fn ids(tables: &[Table]) -> Vec<(Option<usize>, String)> {
+    let id = |table: &Table| table.text("id").map(|(id, _)| format!("{id}_"));
+    tables.iter().enumerate().filter_map(|(i, table)| Some((Some(i), id(table)?))).collect()
+}
+
+/// `SEGUE_CONNECTORS_MY_SHOP_TOKEN` for the token of the connector `my-shop`.
+fn variable(section: Section, id: &str, key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("{PREFIX}{}_{id}{key}", section.name()).chars().map(plain).collect()
+}
+
+/// Whether a variable is meant for the configuration. Others that merely begin with the prefix are
+/// left alone: orchestrators invent such names (`SEGUE_PORT_8080_TCP`) for a service called segue.
+fn belongs_here(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return false;
+    };
+    let family = rest.split('_').next().unwrap_or(rest).to_ascii_lowercase();
+    !VARIABLES_OF_THE_PROGRAM.contains(&name)
+        && Section::ALL.iter().any(|section| distance(&family, section.name()) <= 1)
+}
+
+fn unknown<'k>(what: &str, written: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let hint = match nearest(written, known) {
+        Some(name) => format!("; the nearest known one is {name}"),
+        None => String::new(),
+    };
+    format!("unknown {what} {}{hint}", written.escape_debug())
+}
+
+fn unknown_variable<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    match nearest(name, known) {
+        Some(known) => format!("sets nothing; the nearest known variable is {known}"),
+        None => "sets nothing".to_owned(),
+    }
+}
+
+fn read_table(
+    table: &mut Table,
+    section: Section,
+    content: &DeTable<'_>,
+    lines: &Lines<'_>,
+    problems: &mut Problems,
+) {
+    for (name, value) in content {
+        let place = lines.place(name.span().start);
+        let name = name.get_ref();
+        let Some(key) = section.key(name) else {
+            let known = section.keys();
+            let text = unknown("key", name, known.iter().map(|key| key.name));
+            problems.add(&place, format!("{}: {text}", table.path));
+            continue;
+        };
+        let value = from_file(key.kind, value.get_ref()).unwrap_or_else(|| {
+            let found = value.get_ref().type_str();
+            let text = format!("{}.{name}: expected {}, found {found}", table.path, key.kind);
+            problems.add(&place, text);
+            Value::Reported
+        });
+        table.values.insert(key.name, Given { value, place });
+    }
+}
+
+fn from_file(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
+    match (kind, value) {
+        (Kind::Text, DeValue::String(text)) => Some(Value::Text(text.to_string())),
+        (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
+        (Kind::Whole, DeValue::Integer(number)) => {
+            u64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Whole)
+        }
+        (Kind::Texts, DeValue::Array(elements)) => elements
+            .iter()
+            .map(|element| element.get_ref().as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map(Value::Texts),
+        _ => None,
+    }
+}
+
+fn from_variable(kind: Kind, text: &str) -> Option<Value> {
+    match kind {
+        Kind::Text => Some(Value::Text(text.to_owned())),
+        Kind::Flag => text.parse().ok().map(Value::Flag),
+        Kind::Whole => text.parse().ok().map(Value::Whole),
+        Kind::Texts => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Texts(parts.map(str::to_owned).collect()))
+        }
+    }
+}
+
+/// Finds the line of a byte of the text.
+struct Lines<'t>(&'t str);
+
+impl Lines<'_> {
+    fn place(&self, byte: usize) -> Place {
+        let before = &self.0.as_bytes()[..byte.min(self.0.len())];
+        Place::Line(before.split(|b| *b == b'\n').count())
+    }
+}

@@ -1,0 +1,280 @@
+//! What one socket is owed. Pure: no socket, no clock, no randomness, no runtime.
+//!
+//! Whoever drives it tells it what happened (`handle`), carries out what it answers, and calls it
+//! again at `wake_at` at the latest. Order, gaps, pacing, pauses, keep-alives and the signals that
+//! are repeated after a replay live here.
+
+use std::sync::Arc;
+
+use segue_core::{
+    BotProfile, Command, EntryId, MessageId, Position, Rejected, Sequence, Session, Timestamp,
+    ports::ReadLimit,
+};
+
+use crate::{
+    item::{Frame, Item},
+    limits::Limits,
+    rates::SessionGate,
+    wire::{self, Transient},
+};
+
+mod delivery;
+mod incoming;
+
+use delivery::Delivery;
+use incoming::Waiting;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The client sent a text frame.
+    Text(&'a str),
+    /// The client sent a binary frame.
+    Binary,
+    /// The client sent something that keeps the socket alive and says nothing: a ping, a pong.
+    Sign,
+    /// Entries were recorded. Some may be missing, some may come again.
+    Pushed(&'a [Item]),
+    /// Entries were recorded that could not be pushed.
+    Behind,
+    /// The read that was asked for came back; `None` when the store did not answer.
+    Fetched(Option<Fetched>),
+    /// The oldest command under way has come to an end.
+    Executed(Fate),
+    /// Time has passed.
+    Tick,
+    /// Another connection takes this one's place.
+    Displaced,
+    /// The node stops.
+    ShuttingDown,
+}
+
+/// A part of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// In order, without gaps.
+    pub items: Vec<Item>,
+    /// Whether the log went on behind it.
+    pub more: bool,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone)]
+pub enum Fate {
+    /// It is in the log, up to here.
+    Recorded(Position),
+    /// It was in the log already.
+    Duplicate(Item),
+    /// It is not allowed, or changes nothing.
+    Rejected(Rejected),
+    /// Whether it took effect is unknown.
+    Unavailable,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send a text frame.
+    Send(Frame),
+    /// Read the log. One read is under way at most.
+    Fetch {
+        /// Behind this.
+        after: Position,
+        /// At most so much.
+        limit: ReadLimit,
+    },
+    /// Execute a command for the user; commands take effect in the order in which they are given.
+    Execute(Command),
+    /// Send a ping.
+    Ping,
+    /// Close the socket, after what was sent before.
+    Close(CloseCode),
+}
+
+/// Why a socket is closed by the server (protocol, section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// 1000: the session has ended, and the client was told.
+    Ended,
+    /// 1001: the node stops, or the client no longer answers.
+    GoingAway,
+    /// 1013: try again later.
+    TryAgain,
+    /// 4002: no frame for a long time.
+    Idle,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            CloseCode::Ended => 1000,
+            CloseCode::GoingAway => 1001,
+            CloseCode::TryAgain => 1013,
+            CloseCode::Idle => 4002,
+        }
+    }
+}
+
+/// What a connection needs from outside to handle an input.
+pub struct Context<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Yields a fresh UUID v7 each.
+    pub ids: &'a mut dyn FnMut() -> u128,
+    /// The rates of the session, shared by its connections.
+    pub gate: &'a mut SessionGate,
+}
+
+/// One socket of one session.
+#[derive(Debug)]
+pub struct Connection {
+    limits: Arc<Limits>,
+    bot: BotProfile,
+    delivery: Delivery,
+    waiting: Waiting,
+    /// The newest timestamp that was sent; none after it is older.
+    last_at: Timestamp,
+    /// A text frame came then for the last time.
+    text_at: Timestamp,
+    /// Anything came then for the last time.
+    sign_at: Timestamp,
+    pinged_at: Option<Timestamp>,
+    /// The socket was sent the session's end, or claims to have it.
+    end_sent_at: Option<Timestamp>,
+    is_closed: bool,
+}
+
+impl Connection {
+    /// A connection that has just been upgraded. The client has everything up to `cursor`, which
+    /// is the event before or at `position`. Call `handle` with a tick to begin.
+    pub fn open(
+        now: Timestamp,
+        limits: Arc<Limits>,
+        bot: BotProfile,
+        session: &Session,
+        cursor: Sequence,
+        position: Position,
+    ) -> Self {
+        Self {
+            delivery: Delivery::new(now, session, cursor, position),
+            limits,
+            bot,
+            waiting: Waiting::default(),
+            last_at: 0,
+            text_at: now,
+            sign_at: now,
+            pinged_at: None,
+            end_sent_at: None,
+            is_closed: false,
+        }
+    }
+
+    /// Takes in what happened and says what to do about it, in this order.
+    pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        if self.is_closed {
+            return outputs;
+        }
+        let now = context.now;
+        match input {
+            Input::Text(text) => {
+                self.text_at = now;
+                self.take_sign(now);
+                self.take_text(text, context, &mut outputs);
+            }
+            Input::Binary => {
+                self.take_sign(now);
+                self.take_binary(context, &mut outputs);
+            }
+            Input::Sign => self.take_sign(now),
+            Input::Pushed(items) => self.delivery.take_pushed(items),
+            Input::Behind => self.delivery.take_behind(),
+            Input::Fetched(fetched) => {
+                if !self.delivery.take_fetched(now, fetched) {
+                    return self.close(CloseCode::TryAgain, outputs);
+                }
+            }
+            Input::Executed(fate) => self.take_fate(fate, context, &mut outputs),
+            Input::Tick => {}
+            Input::Displaced => return self.close(CloseCode::TryAgain, outputs),
+            Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
+        }
+        self.deliver(context, &mut outputs);
+        if let Some(code) = self.due_close(now) {
+            return self.close(code, outputs);
+        }
+        self.ping_if_due(now, &mut outputs);
+        outputs
+    }
+
+    /// Call `handle` then, if nothing happens before.
+    pub fn wake_at(&self) -> Timestamp {
+        let close_at = match self.end_sent_at {
+            Some(at) => at + self.limits.close_after_end_ms,
+            None => self.text_at + self.limits.connection_idle_seconds * 1_000,
+        };
+        close_at.min(self.ping_at()).min(self.delivery.wake_at())
+    }
+
+    /// Whether anybody may be at the other end: nothing has come since then.
+    pub fn silent_since(&self) -> Timestamp {
+        self.sign_at
+    }
+
+    fn take_sign(&mut self, now: Timestamp) {
+        self.sign_at = now;
+        self.pinged_at = None;
+    }
+
+    fn ping_at(&self) -> Timestamp {
+        match self.pinged_at {
+            Some(at) => at + self.limits.ping_timeout_seconds * 1_000,
+            None => self.sign_at + self.limits.ping_after_seconds * 1_000,
+        }
+    }
+
+    fn ping_if_due(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        if self.pinged_at.is_none() && now >= self.ping_at() {
+            self.pinged_at = Some(now);
+            outputs.push(Output::Ping);
+        }
+    }
+
+    fn due_close(&self, now: Timestamp) -> Option<CloseCode> {
+        if let Some(at) = self.end_sent_at {
+            return (now >= at + self.limits.close_after_end_ms).then_some(CloseCode::Ended);
+        }
+        if now >= self.text_at + self.limits.connection_idle_seconds * 1_000 {
+            return Some(CloseCode::Idle);
+        }
+        let is_dead = self.pinged_at.is_some() && now >= self.ping_at();
+        is_dead.then_some(CloseCode::GoingAway)
+    }
+
+    fn close(&mut self, code: CloseCode, mut outputs: Vec<Output>) -> Vec<Output> {
+        self.is_closed = true;
+        outputs.push(Output::Close(code));
+        outputs
+    }
+
+    /// Sends something that is not in the log.
+    fn send_transient(
+        &mut self,
+        transient: &Transient,
+        context: &mut Context<'_>,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.last_at = self.last_at.max(context.now);
+        let id = EntryId((context.ids)());
+        let frame = wire::transient(id, self.last_at, transient);
+        outputs.push(Output::Send(frame.into()));
+    }
+}
+
+fn message_id(context: &mut Context<'_>) -> MessageId {
+    MessageId((context.ids)())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! HTTP: the hand-shake, the upgrade, the page to try it, health. One file per resource.
+
+use std::sync::Arc;
+
+use axum::{
+    Router, middleware,
+    routing::{any, get, post},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    connectors::{Connector, Connectors},
+    hub::Hub,
+    limits::{self, Limits},
+    node::Node,
+};
+
+mod access_token;
+mod around;
+mod demo;
+mod error;
+mod health;
+pub mod hosts;
+pub mod jwt;
+mod rates;
+mod sessions;
+mod ws;
+
+pub use demo::DemoConnector;
+use jwt::{Claims, Keys};
+pub use rates::HandshakeRates;
+
+/// What the routes work with.
+pub struct App {
+    /// The door to the sessions.
+    pub node: Arc<Node>,
+    /// The connections of this node.
+    pub hub: Arc<Hub>,
+    /// The integrations.
+    pub connectors: Arc<Connectors>,
+    /// What signs access tokens.
+    pub keys: Keys,
+    /// The server's limits, where no connector has its own.
+    pub limits: Limits,
+    /// What the page and `segue chat` on this machine may use; only where nothing is configured.
+    pub demo: Option<DemoConnector>,
+    /// The node stops.
+    pub stop: CancellationToken,
+    /// The sockets' tasks.
+    pub sockets: TaskTracker,
+    /// How often an address may shake hands.
+    pub handshakes: HandshakeRates,
+}
+
+impl App {
+    /// The integration of a valid access token, used from this origin. Tokens of a disabled one
+    /// still open what they have opened before.
+    fn authenticate(&self, token: &str, origin: Option<&str>) -> Option<(Claims, Arc<Connector>)> {
+        let claims = self.keys.verify(token, self.node.now()).ok()?;
+        let connector = self.connectors.get(&claims.connector)?;
+        let is_allowed = origin.is_none_or(|it| connector.hosts.accept_origin(it));
+        is_allowed.then(|| (claims, Arc::clone(connector)))
+    }
+}
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/v1/access-token", post(access_token::create))
+        .route("/api/v1/sessions", post(sessions::create))
+        .route("/ws", any(ws::upgrade))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(demo::routes())
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(axum::extract::DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), around::around))
+        .with_state(app)
+}

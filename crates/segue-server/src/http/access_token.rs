@@ -1,0 +1,68 @@
+//! `POST /api/v1/access-token` (protocol, section 1).
+
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State, http::HeaderMap};
+use segue_core::TokenId;
+use serde::Serialize;
+use tracing::info;
+
+use super::{
+    App,
+    error::{CorrelationId, Refused},
+    jwt::Claims,
+};
+use crate::{limits, serve::Peer, wire::HttpError};
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
+pub struct AccessToken {
+    access_token: String,
+    expires_in: u64,
+    token_type: &'static str,
+}
+
+/// Gives an access token for a connector's token and one of its hosts. The body says nothing.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    correlation_id: CorrelationId,
+    headers: HeaderMap,
+) -> Result<Json<AccessToken>, Refused> {
+    let refuse = |error| correlation_id.refuse(error);
+    let token = text(&headers, "x-token");
+    let known = token.and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
+    let limits = known.map_or(&app.limits, |it| &it.limits);
+    app.handshakes
+        .take(app.node.now(), peer.address.ip(), known.map(|it| &it.id), limits)
+        .map_err(refuse)?;
+    let (Some(_), Some(host)) = (token, text(&headers, "x-host")) else {
+        return Err(refuse(HttpError::MissingAuthenticationHeaders));
+    };
+    let connector = known
+        .filter(|it| !it.is_disabled)
+        .ok_or_else(|| refuse(HttpError::UnknownConnectorToken))?;
+    if connector.hosts.is_empty() {
+        return Err(refuse(HttpError::NoHostRegistered));
+    }
+    let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
+    let is_allowed = connector.hosts.accept_host(host)
+        && origin.is_none_or(|it| connector.hosts.accept_origin(it));
+    if !is_allowed {
+        return Err(refuse(HttpError::HostMismatch));
+    }
+    let token = TokenId(uuid::Uuid::from_u128(app.node.new_id()).to_string());
+    let claims = Claims::new(token, connector.id.clone(), app.node.now());
+    info!(connector = %connector.id, token = %claims.jti, "gave an access token");
+    Ok(Json(AccessToken {
+        access_token: app.keys.sign(&claims),
+        expires_in: limits::ACCESS_TOKEN_SECONDS,
+        token_type: "Bearer",
+    }))
+}
+
+/// A header's text; `None` when it is absent, empty or no text.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|it| !it.is_empty())
+}

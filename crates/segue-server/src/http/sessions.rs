@@ -1,0 +1,162 @@
+//! `POST /api/v1/sessions` (protocol, section 1).
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::HeaderMap,
+};
+use segue_core::{Command, Facts, Session, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tracing::{error, info};
+
+use super::{
+    App,
+    error::{CorrelationId, Refused},
+    jwt::Claims,
+};
+use crate::{connectors::Connector, limits, node::Outcome, serve::Peer, wire::HttpError};
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub struct Created {
+    session_id: String,
+}
+
+/// The request's body; everything in it may be left out.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    streaming_enabled: Option<bool>,
+    platform: Option<String>,
+    device_type: Option<String>,
+    language: Option<String>,
+    variant_id: Option<String>,
+    integration_attributes: Option<Box<RawValue>>,
+    /// Nothing is granted yet (section 9); the shape is checked all the same.
+    #[serde(rename = "extensions")]
+    _extensions: Option<Vec<String>>,
+}
+
+/// Creates a conversation.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    correlation_id: CorrelationId,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Created>, Refused> {
+    let refuse = |error| correlation_id.refuse(error);
+    let token = bearer(&headers).map_err(refuse)?;
+    let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
+    let (claims, connector) = app
+        .authenticate(token, origin)
+        .filter(|(_, connector)| !connector.is_disabled)
+        .ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    let now = app.node.now();
+    app.handshakes
+        .take(now, peer.address.ip(), Some(&connector.id), &connector.limits)
+        .map_err(refuse)?;
+    let wanted = body.ok().as_deref().and_then(parse);
+    let wanted = wanted.ok_or_else(|| refuse(HttpError::UnreadableRequest))?;
+    let user_agent = headers.get("user-agent").and_then(|it| it.to_str().ok());
+    // A session ends well before its token does: then a token that is about to end opens none.
+    let expires_at =
+        life_end(now, &claims, &connector).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    let facts = facts(wanted, claims, expires_at, user_agent);
+    let id = SessionId(uuid::Builder::from_random_bytes(rand::random()).into_uuid().as_u128());
+    match app.node.create(Session::new(id, Arc::new(facts)), start(now, &connector)).await {
+        Outcome::Recorded { .. } => {
+            info!(session.id = %id, connector = %connector.id, "created session {id}");
+            Ok(Json(Created { session_id: id.to_string() }))
+        }
+        Outcome::Taken => {
+            let retry_after_ms = limits::RETRY_AFTER_SECONDS_MAX * 1_000;
+            Err(refuse(HttpError::RateLimited { retry_after_ms }))
+        }
+        outcome => {
+            error!(session.id = %id, ?outcome, "cannot create session {id}");
+            Err(refuse(HttpError::SessionNotCreated))
+        }
+    }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, HttpError> {
+    let header = headers.get("authorization").ok_or(HttpError::MissingAccessToken)?;
+    let malformed = HttpError::MissingAuthenticationHeaders;
+    let text = header.to_str().map_err(|_| malformed)?;
+    let (scheme, token) = text.split_once(' ').ok_or(malformed)?;
+    let token = token.trim();
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
+    if is_bearer { Ok(token) } else { Err(malformed) }
+}
+
+/// `None` when the body is no JSON object, a field has the wrong type, or is too long.
+fn parse(body: &[u8]) -> Option<Wanted> {
+    if body.trim_ascii().is_empty() {
+        return Some(Wanted::default());
+    }
+    let wanted: Wanted = serde_json::from_slice(body).ok()?;
+    let is_short = |text: &Option<String>, bytes_max| {
+        text.as_ref().is_none_or(|it: &String| it.len() <= bytes_max)
+    };
+    let attributes_are_fit = wanted.integration_attributes.as_ref().is_none_or(|it| {
+        it.get().starts_with('{') && it.get().len() <= limits::ATTRIBUTES_BYTES_MAX
+    });
+    let is_fit = body.trim_ascii_start().starts_with(b"{")
+        && attributes_are_fit
+        && is_short(&wanted.device_type, limits::DEVICE_TYPE_BYTES_MAX)
+        && is_short(&wanted.language, limits::LANGUAGE_BYTES_MAX)
+        && is_short(&wanted.variant_id, limits::VARIANT_ID_BYTES_MAX);
+    is_fit.then_some(wanted)
+}
+
+fn life_end(now: Timestamp, claims: &Claims, connector: &Connector) -> Option<Timestamp> {
+    let life_ms = connector.limits.session_life_seconds * 1_000;
+    let token_end = (claims.exp - limits::ACCESS_TOKEN_MARGIN_SECONDS) * 1_000;
+    Some((now + life_ms).min(token_end)).filter(|it| *it > now)
+}
+
+fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Option<&str>) -> Facts {
+    Facts {
+        connector: claims.connector,
+        token: claims.jti,
+        expires_at,
+        streaming: wanted.streaming_enabled.unwrap_or(false),
+        platform: platform(wanted.platform.as_deref()).to_owned(),
+        device_type: wanted.device_type,
+        user_agent: user_agent.map(|it| cut(it, limits::USER_AGENT_BYTES_MAX).to_owned()),
+        language: wanted.language,
+        variant_id: wanted.variant_id,
+        integration_attributes: wanted
+            .integration_attributes
+            .map(|it| segue_core::Json(it.get().to_owned())),
+    }
+}
+
+fn start(now: Timestamp, connector: &Connector) -> Command {
+    let limits = &connector.limits;
+    let sessions_max = limits.sessions_per_token;
+    Command::Start {
+        expire_at: now + limits.idle_seconds.min(limits.silence_seconds) * 1_000,
+        sessions_per_token_max: (sessions_max > 0)
+            .then(|| u32::try_from(sessions_max).unwrap_or(u32::MAX)),
+    }
+}
+
+fn platform(wanted: Option<&str>) -> &str {
+    const KNOWN: [&str; 6] = ["web", "ios", "android", "ios-web", "android-web", "custom"];
+    match wanted {
+        None => "web",
+        Some(it) if KNOWN.contains(&it) => it,
+        Some(_) => "custom",
+    }
+}
+
+/// The beginning of a text of ASCII.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}

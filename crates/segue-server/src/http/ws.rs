@@ -1,0 +1,199 @@
+//! `GET /ws`: the upgrade (protocol, section 1).
+//!
+//! Clients throw the session away on any refusal. So there are four, each final; for whatever may
+//! pass, the upgrade is accepted and the socket closed with 1013.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{
+        FromRequestParts, Request, State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    },
+    http::{HeaderMap, request::Parts},
+    response::{IntoResponse, Response},
+};
+use segue_core::{Sequence, SessionId};
+use tracing::{Instrument, Span, debug, info, warn};
+
+use super::{App, error::CorrelationId};
+use crate::{
+    connection::{CloseCode, Connection},
+    connectors::Connector,
+    hub::{Admission, Subscription},
+    limits,
+    rates::SessionGate,
+    serve::Peer,
+    socket::Socket,
+    wire::HttpError,
+};
+
+/// The sub-protocol that carries the token outside of the address.
+const SUB_PROTOCOL: &str = "segue.v1";
+const BEARER: &str = "bearer.";
+
+/// What the client asks for.
+#[derive(Debug)]
+struct Asked {
+    session: String,
+    token: String,
+    cursor: Sequence,
+}
+
+/// What it gets.
+enum Granted {
+    /// The conversation.
+    Seat(Box<Connection>, Subscription, Arc<Connector>),
+    /// Something passes; come again.
+    Later,
+}
+
+/// Opens a conversation's socket.
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    correlation_id: CorrelationId,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let granted = match grant(&app, &parts).await {
+        Ok(granted) => granted,
+        Err(error) => return correlation_id.refuse(error).into_response(),
+    };
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
+        Ok(upgrade) => upgrade,
+        Err(error) => {
+            debug!(%error, "a request for a socket that is no upgrade");
+            return correlation_id.refuse(HttpError::MissingParameters).into_response();
+        }
+    };
+    let upgrade = upgrade
+        .protocols([SUB_PROTOCOL])
+        .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
+        .write_buffer_size(limits::SOCKET_BUFFER_BYTES)
+        .max_write_buffer_size(limits::SOCKET_WRITE_BYTES_MAX)
+        .max_message_size(limits::FRAME_BYTES_MAX)
+        .max_frame_size(limits::FRAME_BYTES_MAX);
+    let sockets = app.sockets.clone();
+    let span = Span::current();
+    upgrade
+        .on_upgrade(move |web| sockets.track_future(run(app, peer, granted, web).instrument(span)))
+}
+
+async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
+    match granted {
+        Granted::Seat(connection, subscription, connector) => {
+            let socket = Socket {
+                node: Arc::clone(&app.node),
+                id: subscription.session(),
+                connection: *connection,
+                subscription,
+                peer,
+                stop: app.stop.clone(),
+                slow_reader_ms: connector.limits.slow_reader_seconds * 1_000,
+            };
+            socket.run(web).await;
+        }
+        Granted::Later => {
+            peer.linger();
+            let code = CloseCode::TryAgain.number();
+            let frame = CloseFrame { code, reason: "try again later".into() };
+            if let Err(error) = web.send(Message::Close(Some(frame))).await {
+                debug!(%error, "a client did not wait to be told to come again");
+            }
+        }
+    }
+}
+
+/// Checks, in this order: parameters, token and origin, session, ownership, limit.
+async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
+    let asked = asked(parts).ok_or(HttpError::MissingParameters)?;
+    let origin = parts.headers.get("origin").map(|it| it.to_str().unwrap_or(""));
+    let (claims, connector) =
+        app.authenticate(&asked.token, origin).ok_or(HttpError::NotAuthenticated)?;
+    if app.stop.is_cancelled() {
+        return Ok(Granted::Later);
+    }
+    let id: SessionId = asked.session.parse().map_err(|_| HttpError::UnknownSession)?;
+    let session = match app.node.load(id).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return Err(HttpError::UnknownSession),
+        Err(error) => {
+            warn!(session.id = %id, %error, "cannot open session {id} now");
+            return Ok(Granted::Later);
+        }
+    };
+    let now = app.node.now();
+    let readable_ms = connector.limits.readable_after_end_seconds * 1_000;
+    if session.ended_at().is_some_and(|at| now >= at + readable_ms) {
+        return Err(HttpError::UnknownSession);
+    }
+    if session.facts.token != claims.jti {
+        return Err(HttpError::NotAuthenticated);
+    }
+    let subscription = seat(app, id, &connector)?;
+    let position = match app.node.store.position_of(id, asked.cursor).await {
+        Ok(position) => position,
+        Err(error) => {
+            warn!(session.id = %id, %error, "cannot open session {id} now");
+            return Ok(Granted::Later);
+        }
+    };
+    info!(session.id = %id, cursor = asked.cursor.0, "opened a socket of session {id}");
+    let profile = connector.bot.profile.clone();
+    let limits = Arc::clone(&connector.limits);
+    let connection = Connection::open(now, limits, profile, &session, asked.cursor, position);
+    Ok(Granted::Seat(Box::new(connection), subscription, connector))
+}
+
+fn seat(app: &App, id: SessionId, connector: &Connector) -> Result<Subscription, HttpError> {
+    let limits = &connector.limits;
+    let admission = Admission {
+        connections_max: limits.connections_per_session,
+        displace_after_ms: limits.displace_after_seconds * 1_000,
+    };
+    let gate = || SessionGate::new(limits.messages_per_second, limits.messages_burst);
+    app.hub
+        .subscribe(app.node.now(), id, admission, gate)
+        .map_err(|_| HttpError::TooManyConnections { retry_after_ms: admission.displace_after_ms })
+}
+
+/// The parameters; `None` when one is missing.
+fn asked(parts: &Parts) -> Option<Asked> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut asked = Asked {
+        session: String::new(),
+        token: sub_protocol_token(&parts.headers).unwrap_or_default(),
+        cursor: Sequence(0),
+    };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "session_id" => asked.session = value.into_owned(),
+            "access_token" | "auth_token" => asked.token = value.into_owned(),
+            "cursor" => asked.cursor = cursor(&value),
+            _ => {}
+        }
+    }
+    (!asked.session.is_empty() && !asked.token.is_empty()).then_some(asked)
+}
+
+/// `n` or `seq:n`. Anything else is no reason to lose a conversation: it counts as nothing read.
+fn cursor(text: &str) -> Sequence {
+    let digits = text.strip_prefix("seq:").unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+    if !is_number {
+        info!(bytes = text.len(), "a cursor that is no number counts as 0");
+        return Sequence(0);
+    }
+    // A number too large to read lies beyond every log.
+    Sequence(digits.parse().unwrap_or(u64::MAX).min(limits::CURSOR_MAX))
+}
+
+fn sub_protocol_token(headers: &HeaderMap) -> Option<String> {
+    let offered = headers.get_all("sec-websocket-protocol").iter();
+    let names = offered.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
+    let names: Vec<&str> = names.map(str::trim).collect();
+    let token = names.iter().find_map(|it| it.strip_prefix(BEARER))?;
+    names.contains(&SUB_PROTOCOL).then(|| token.to_owned())
+}

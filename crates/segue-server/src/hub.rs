@@ -1,0 +1,254 @@
+//! The connections of this node, by session, and what they share: rates and when the user was last
+//! there. Delivers what it is told of, never waits for anybody, and never reads the log.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use segue_core::{Entry, SessionId, Timestamp};
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    item::{Item, Mark},
+    limits,
+    rates::SessionGate,
+};
+
+/// The connections of this node.
+#[derive(Debug, Default)]
+pub struct Hub {
+    sessions: Mutex<BTreeMap<SessionId, Presence>>,
+}
+
+/// A session as this node knows it.
+#[derive(Debug, Default)]
+struct Presence {
+    connections: Vec<Arc<Seat>>,
+    watchers: Vec<mpsc::Sender<Watched>>,
+    /// Made with the first connection.
+    gate: Option<Arc<Mutex<SessionGate>>>,
+    /// A text frame came then for the last time; zero for never.
+    seen_at: Timestamp,
+    /// Whether the store does not know that yet.
+    is_news: bool,
+}
+
+/// A connection's place in the hub.
+#[derive(Debug)]
+struct Seat {
+    pushes: mpsc::Sender<Arc<[Item]>>,
+    is_behind: AtomicBool,
+    /// Anything came then for the last time.
+    sign_at: AtomicU64,
+    give_way: Notify,
+}
+
+/// A connection's hold on its place. It leaves the hub when this is dropped.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Arc<Hub>,
+    id: SessionId,
+    seat: Arc<Seat>,
+    pushes: mpsc::Receiver<Arc<[Item]>>,
+    /// The rates of the session, shared by its connections.
+    pub gate: Arc<Mutex<SessionGate>>,
+}
+
+/// What a subscription has to say.
+#[derive(Debug)]
+pub enum Push {
+    /// Entries were recorded.
+    Items(Arc<[Item]>),
+    /// Entries were recorded that did not fit into the queue.
+    Behind,
+    /// Another connection takes this one's place.
+    Displaced,
+}
+
+/// What a worker has to know of the session that it works for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// A turn was started, ended, or cut short: look whether it was yours.
+    TurnMoved,
+}
+
+/// The limits that a new connection meets.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// Connections of the session at the most.
+    pub connections_max: u64,
+    /// At the limit, one that has been silent for so long gives way, in milliseconds.
+    pub displace_after_ms: u64,
+}
+
+/// All places are taken, by connections that are alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Hub {
+    /// Adds a connection. At the limit the one that has been silent longest gives way, if it has
+    /// been silent long enough. `gate` makes the rates of a session that is new here.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        now: Timestamp,
+        id: SessionId,
+        admission: Admission,
+        gate: impl FnOnce() -> SessionGate,
+    ) -> Result<Subscription, Full> {
+        let mut sessions = self.sessions.lock();
+        let presence = sessions.entry(id).or_default();
+        if presence.connections.len() as u64 >= admission.connections_max {
+            let silent = presence.longest_silent(now, admission.displace_after_ms).ok_or(Full)?;
+            presence.connections.remove(silent).give_way.notify_one();
+        }
+        let (sender, pushes) = mpsc::channel(limits::PUSHES_QUEUED_MAX);
+        let seat = Arc::new(Seat {
+            pushes: sender,
+            is_behind: AtomicBool::new(false),
+            sign_at: AtomicU64::new(now),
+            give_way: Notify::new(),
+        });
+        presence.connections.push(Arc::clone(&seat));
+        presence.see(now);
+        let gate = presence.gate.get_or_insert_with(|| Arc::new(Mutex::new(gate())));
+        let gate = Arc::clone(gate);
+        Ok(Subscription { hub: Arc::clone(self), id, seat, pushes, gate })
+    }
+
+    /// Has a worker told when a turn of the session moves. Best effort, like all pushes.
+    pub fn watch(&self, id: SessionId) -> mpsc::Receiver<Watched> {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut sessions = self.sessions.lock();
+        sessions.entry(id).or_default().watchers.push(sender);
+        receiver
+    }
+
+    /// Tells the session's connections of entries, in order of position. Encodes each once.
+    pub fn deliver(&self, id: SessionId, entries: &[Entry]) {
+        let mut sessions = self.sessions.lock();
+        let Some(presence) = sessions.get_mut(&id) else { return };
+        if presence.connections.is_empty() && presence.watchers.is_empty() {
+            return;
+        }
+        let items: Arc<[Item]> = entries.iter().map(Item::new).collect();
+        for seat in &presence.connections {
+            // A full queue drops nothing that the log does not have: the connection reads it there.
+            if seat.pushes.try_send(Arc::clone(&items)).is_err() {
+                seat.is_behind.store(true, Ordering::Release);
+            }
+        }
+        let moved = |it: &Item| matches!(it.mark, Mark::TurnStarted | Mark::TurnEnded);
+        if items.iter().any(moved) {
+            // A full queue says already what there is to say.
+            presence.watchers.retain(|it| !it.is_closed());
+            for watcher in &presence.watchers {
+                let _ = watcher.try_send(Watched::TurnMoved);
+            }
+        }
+    }
+
+    /// When the user of a session was last there, as far as this node knows.
+    pub fn seen_at(&self, id: SessionId) -> Option<Timestamp> {
+        self.sessions.lock().get(&id).map(|it| it.seen_at).filter(|it| *it > 0)
+    }
+
+    /// What the store does not know yet of when users were last there; it is known from now on.
+    /// Forgets sessions of which nobody is here.
+    pub fn take_news(&self, now: Timestamp) -> Vec<(SessionId, Timestamp)> {
+        let mut sessions = self.sessions.lock();
+        let mut news = Vec::new();
+        sessions.retain(|id, presence| {
+            if presence.is_news {
+                news.push((*id, presence.seen_at));
+            }
+            presence.watchers.retain(|it| !it.is_closed());
+            let is_kept = presence.is_news
+                || !presence.connections.is_empty()
+                || !presence.watchers.is_empty()
+                || presence.gate.as_ref().is_some_and(|it| !it.lock().is_full(now));
+            presence.is_news = false;
+            is_kept
+        });
+        news
+    }
+
+    /// The store did not take the news: it is news again.
+    pub fn return_news(&self, news: &[(SessionId, Timestamp)]) {
+        let mut sessions = self.sessions.lock();
+        for (id, seen_at) in news {
+            let presence = sessions.entry(*id).or_default();
+            presence.see(*seen_at);
+        }
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.sessions.lock().values().map(|it| it.connections.len()).sum()
+    }
+}
+
+impl Presence {
+    fn see(&mut self, now: Timestamp) {
+        self.seen_at = self.seen_at.max(now);
+        self.is_news = true;
+    }
+
+    fn longest_silent(&self, now: Timestamp, silent_ms_min: u64) -> Option<usize> {
+        let sign_at = |it: &Arc<Seat>| it.sign_at.load(Ordering::Relaxed);
+        let (i, seat) = self.connections.iter().enumerate().min_by_key(|(_, it)| sign_at(it))?;
+        (now >= sign_at(seat) + silent_ms_min).then_some(i)
+    }
+}
+
+impl Subscription {
+    /// Whose.
+    pub fn session(&self) -> SessionId {
+        self.id
+    }
+
+    /// The next push. Cancel safe.
+    pub async fn next(&mut self) -> Push {
+        if self.seat.is_behind.swap(false, Ordering::AcqRel) {
+            return Push::Behind;
+        }
+        tokio::select! {
+            biased;
+            () = self.seat.give_way.notified() => Push::Displaced,
+            items = self.pushes.recv() => items.map_or(Push::Displaced, Push::Items),
+        }
+    }
+
+    /// The next push, if there is one already.
+    pub fn try_next(&mut self) -> Option<Push> {
+        if let Ok(items) = self.pushes.try_recv() {
+            return Some(Push::Items(items));
+        }
+        self.seat.is_behind.swap(false, Ordering::AcqRel).then_some(Push::Behind)
+    }
+
+    /// The client sent a text frame.
+    pub fn see(&self, now: Timestamp) {
+        self.sign(now);
+        if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id) {
+            presence.see(now);
+        }
+    }
+
+    /// The client sent a sign of life.
+    pub fn sign(&self, now: Timestamp) {
+        self.seat.sign_at.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id) {
+            presence.connections.retain(|it| !Arc::ptr_eq(it, &self.seat));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What must be done after its cause was committed: turns and timers. Claims jobs, runs them,
+//! keeps their leases, says what became of them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use segue_core::{
+    Actor, Command, Expire, Rejected, SessionId, Timestamp,
+    ports::{ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
+};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    connectors::Connectors,
+    hub::Hub,
+    limits::{self, Limits},
+    node::{Node, Outcome},
+    turn::TurnWorker,
+};
+
+/// What runs jobs on this node.
+pub struct Workers {
+    node: Arc<Node>,
+    hub: Arc<Hub>,
+    connectors: Arc<Connectors>,
+    turns: Arc<TurnWorker>,
+    /// When this node started.
+    started_at: Timestamp,
+    /// When no node ran, as far as it matters for sessions that live.
+    downtimes: Vec<Downtime>,
+    /// Turns at which this node is: their jobs, by task.
+    running: Mutex<BTreeMap<JobId, task::Id>>,
+}
+
+impl Workers {
+    /// Records the node's start, and with it for how long none ran.
+    pub async fn start(
+        node: Arc<Node>,
+        hub: Arc<Hub>,
+        connectors: Arc<Connectors>,
+    ) -> Result<Self, StoreError> {
+        let started_at = node.now();
+        let since = started_at.saturating_sub(limits::DOWNTIME_KEPT_MS);
+        let downtimes = node.store.record_start(started_at, since).await?;
+        let turns = Arc::new(TurnWorker {
+            node: Arc::clone(&node),
+            hub: Arc::clone(&hub),
+            connectors: Arc::clone(&connectors),
+        });
+        let running = Mutex::default();
+        Ok(Self { node, hub, connectors, turns, started_at, downtimes, running })
+    }
+
+    /// Runs jobs until told to stop; then no new ones, and those that run have `grace` to end.
+    /// What is left goes on after the next start.
+    pub async fn run(self: &Arc<Self>, stop: CancellationToken, grace: Duration) {
+        let mut tasks: JoinSet<(JobId, Settled)> = JoinSet::new();
+        let mut renew = tokio::time::interval(Duration::from_millis(limits::JOB_RENEW_MS));
+        let mut alive =
+            tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
+        let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
+        let mut settled: Vec<(JobId, Settled)> = Vec::new();
+        alive.tick().await;
+        loop {
+            self.claim_turns(&mut tasks).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = tasks.join_next() => settled.extend(self.ended(done)),
+                _ = renew.tick() => self.renew().await,
+                _ = timers.tick() => self.run_timers().await,
+                _ = alive.tick() => self.record_alive().await,
+                () = self.node.work.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(limits::JOBS_POLL_MS)) => {}
+            }
+            while let Some(done) = tasks.try_join_next() {
+                settled.extend(self.ended(done));
+            }
+            self.settle(&mut settled).await;
+        }
+        self.wind_down(tasks, settled, grace).await;
+    }
+
+    /// Running turns have a while; then they are left to whoever runs next.
+    async fn wind_down(
+        &self,
+        mut tasks: JoinSet<(JobId, Settled)>,
+        mut settled: Vec<(JobId, Settled)>,
+        grace: Duration,
+    ) {
+        let deadline = Instant::now() + grace;
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
+            settled.extend(self.ended(done));
+        }
+        tasks.shutdown().await;
+        let again = Settled::Again { run_at: self.node.now() };
+        let left: Vec<JobId> = self.running.lock().keys().copied().collect();
+        settled.extend(left.into_iter().map(|it| (it, again)));
+        self.settle(&mut settled).await;
+        self.record_alive().await;
+    }
+
+    async fn claim_turns(self: &Arc<Self>, tasks: &mut JoinSet<(JobId, Settled)>) {
+        let free = limits::TURNS_RUNNING_MAX.saturating_sub(tasks.len());
+        if free == 0 {
+            return;
+        }
+        for claimed in self.claim(JobKind::Turns, free).await {
+            let Job::RunBot { turn } = claimed.job else { continue };
+            let mut running = self.running.lock();
+            // A lease that lapsed under a running turn: it is this node's again, and runs.
+            if running.contains_key(&claimed.id) {
+                continue;
+            }
+            let turns = Arc::clone(&self.turns);
+            let task = async move { (claimed.id, turns.run(claimed.session, turn).await) };
+            running.insert(claimed.id, tasks.spawn(task).id());
+        }
+    }
+
+    async fn claim(&self, kind: JobKind, limit: usize) -> Vec<ClaimedJob> {
+        let now = self.node.now();
+        let lease_until = now + limits::JOB_LEASE_MS;
+        let claim = self.node.store.claim_jobs(self.node.id, kind, now, lease_until, limit).await;
+        claim.unwrap_or_else(|error| {
+            warn!(%error, "cannot claim jobs");
+            Vec::new()
+        })
+    }
+
+    fn ended(&self, done: Result<(JobId, Settled), JoinError>) -> Option<(JobId, Settled)> {
+        match done {
+            Ok((id, settled)) => {
+                self.running.lock().remove(&id);
+                Some((id, settled))
+            }
+            Err(error) => {
+                // Its lease ends, and it runs again: a turn's starts are counted.
+                warn!(%error, "a turn's task died");
+                self.running.lock().retain(|_, task| *task != error.id());
+                None
+            }
+        }
+    }
+
+    async fn settle(&self, settled: &mut Vec<(JobId, Settled)>) {
+        if settled.is_empty() {
+            return;
+        }
+        match self.node.store.settle_jobs(self.node.id, settled).await {
+            Ok(()) => settled.clear(),
+            // Kept for the next round; should this node die, the leases end.
+            Err(error) => warn!(%error, "cannot settle jobs"),
+        }
+    }
+
+    async fn renew(&self) {
+        let jobs: Vec<JobId> = self.running.lock().keys().copied().collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let lease_until = self.node.now() + limits::JOB_LEASE_MS;
+        if let Err(error) = self.node.store.renew_jobs(self.node.id, &jobs, lease_until).await {
+            warn!(%error, "cannot renew leases");
+        }
+    }
+
+    async fn record_alive(&self) {
+        let now = self.node.now();
+        let news = self.hub.take_news(now);
+        if let Err(error) = self.node.store.record_alive(now, &news).await {
+            warn!(%error, "cannot record that this node is alive");
+            self.hub.return_news(&news);
+        }
+    }
+
+    /// Looks after sessions whose timer is due, in batches.
+    async fn run_timers(&self) {
+        loop {
+            let claimed = self.claim(JobKind::Timers, limits::TIMERS_BATCH_MAX).await;
+            if claimed.is_empty() {
+                return;
+            }
+            let is_last = claimed.len() < limits::TIMERS_BATCH_MAX;
+            let ids: Vec<SessionId> = claimed.iter().map(|it| it.session).collect();
+            let seen = match self.node.store.last_seen(&ids).await {
+                Ok(seen) => seen,
+                Err(error) => {
+                    warn!(%error, "cannot read when users were last seen");
+                    return;
+                }
+            };
+            let mut settled = Vec::with_capacity(claimed.len());
+            for (job, seen) in claimed.iter().zip(seen) {
+                settled.push((job.id, self.expire(job.session, seen).await));
+            }
+            self.settle(&mut settled).await;
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Ends a session whose time is up, or says when to look again.
+    async fn expire(&self, id: SessionId, stored_seen: Timestamp) -> Settled {
+        let retry = Settled::Again { run_at: self.node.now() + limits::TIMER_RETRY_MS };
+        let session = match self.node.load(id).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return Settled::Done,
+            Err(_) => return retry,
+        };
+        if session.ended_at().is_some() {
+            return Settled::Done;
+        }
+        let limits = self.limits(&session.facts.connector);
+        let seen = stored_seen.max(self.hub.seen_at(id).unwrap_or(0));
+        let clocks = Expire {
+            last_seen: self.without_downtime(seen),
+            last_said: self.without_downtime(session.state.last_said_at),
+            not_before: self.started_at + limits.restart_grace_seconds * 1_000,
+            idle_ms: limits.idle_seconds * 1_000,
+            silence_ms: limits.silence_seconds * 1_000,
+        };
+        let (at, _) = session.expiry(&clocks);
+        if self.node.now() < at {
+            return Settled::Again { run_at: at };
+        }
+        let command = Command::Expire(clocks);
+        match self.node.execute(id, Actor::System, &[command]).await.remove(0) {
+            Outcome::Rejected(Rejected::NotYet { at }) => Settled::Again { run_at: at },
+            Outcome::Unavailable => retry,
+            _ => Settled::Done,
+        }
+    }
+
+    fn limits(&self, connector: &segue_core::ConnectorId) -> Arc<Limits> {
+        self.connectors.get(connector).map(|it| Arc::clone(&it.limits)).unwrap_or_default()
+    }
+
+    /// Moves a time forward by the downtime since: time in which no node ran does not count.
+    fn without_downtime(&self, at: Timestamp) -> Timestamp {
+        let down_ms = |it: &Downtime| it.to.saturating_sub(it.from.max(at));
+        at + self.downtimes.iter().map(down_ms).sum::<u64>()
+    }
+}

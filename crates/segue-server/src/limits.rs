@@ -1,0 +1,391 @@
+//! Every limit of the server: its name with its unit, why it is there, and its default.
+//!
+//! Two kinds. `Limits` can be configured, for all connectors and again for one. The constants are
+//! fixed: the protocol promises them, or nobody has needed another value yet. What a client sees
+//! when one is passed is in `docs/limits.md`, which a test compares with this file.
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// Longest time that can be configured: a year. Also keeps milliseconds far from overflow.
+const SECONDS_MAX: u64 = 31_536_000;
+/// Longest pause that can be configured.
+const PAUSE_MS_MAX: u64 = 600_000;
+/// Largest number per second, burst or count that can be configured.
+const COUNT_MAX: u64 = 1_000_000;
+
+/// What is known of one configurable limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The key in the configuration; it ends in the unit where there is one.
+    pub name: &'static str,
+    /// What it bounds, in a sentence or two.
+    pub doc: &'static str,
+    /// The value where nothing is configured.
+    pub default: u64,
+    /// The smallest value that makes sense.
+    pub min: u64,
+    /// The largest value that makes sense.
+    pub max: u64,
+}
+
+macro_rules! configurable {
+    ($($(#[doc = $doc:literal])+ $name:ident = $default:literal in $min:literal..=$max:expr;)+) => {
+        /// The limits that can be configured, for one connector or as the default of all.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        /// The limits that one connector repeats; the others are those of all connectors.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct LimitsOverrides {
+            $(
+                #[doc = concat!("Instead of `Limits::", stringify!($name), "`.")]
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<u64>,
+            )+
+        }
+
+        impl Limits {
+            /// All limits in the order of the documentation.
+            pub const ALL: &'static [Limit] = &[
+                $(Limit {
+                    name: stringify!($name),
+                    doc: concat!($($doc),+),
+                    default: $default,
+                    min: $min,
+                    max: $max,
+                },)+
+            ];
+
+            /// These limits, except where a connector has its own.
+            #[must_use]
+            pub fn with(&self, overrides: &LimitsOverrides) -> Self {
+                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
+            }
+
+            /// The value of the limit of this name; `None` where there is no such limit.
+            pub fn get(&self, name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some(self.$name),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl LimitsOverrides {
+            /// Overrides the limit of this name. False, and nothing done, where there is none.
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = Some(value),)+
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+configurable! {
+    /// A connection that sends no text frame for this long is closed with 4002.
+    connection_idle_seconds = 600 in 1..=SECONDS_MAX;
+    /// A connection from which nothing at all came for this long is sent a ping.
+    ping_after_seconds = 40 in 1..=SECONDS_MAX;
+    /// A ping that is not answered for this long closes the connection with 1001.
+    ping_timeout_seconds = 40 in 1..=SECONDS_MAX;
+    /// A session without a text frame from any of its connections for this long is abandoned.
+    idle_seconds = 660 in 1..=SECONDS_MAX;
+    /// A session in which nothing was said for this long, heartbeats or not, is abandoned.
+    silence_seconds = 3_600 in 1..=SECONDS_MAX;
+    /// A session older than this ends, however busy it is. Its access token has to outlive it.
+    session_life_seconds = 82_800 in 1..=(ACCESS_TOKEN_SECONDS - ACCESS_TOKEN_MARGIN_SECONDS);
+    /// After a start of the server, every session has at least this long to be reconnected.
+    restart_grace_seconds = 120 in 0..=SECONDS_MAX;
+    /// A handoff that no live agent has accepted for this long has timed out.
+    queue_wait_seconds = 900 in 1..=SECONDS_MAX;
+    /// A turn of the bot without any output for this long has failed.
+    turn_silence_seconds = 60 in 1..=SECONDS_MAX;
+    /// A turn of the bot that takes longer than this in all has failed.
+    turn_seconds = 300 in 1..=SECONDS_MAX;
+    /// A native session with an open handoff gets an empty message after this long without another.
+    keep_alive_seconds = 240 in 1..=SECONDS_MAX;
+    /// A connection is closed with 1000 this long after it was sent the end of its session.
+    close_after_end_ms = 2_000 in 0..=PAUSE_MS_MAX;
+    /// A session that has ended can be read for this long.
+    readable_after_end_seconds = 600 in 0..=SECONDS_MAX;
+    /// While a turn lasts, clients are told again this often that the bot is thinking.
+    thinking_repeat_seconds = 8 in 1..=SECONDS_MAX;
+    /// Between two chunks of one message pass at least this many milliseconds.
+    chunk_interval_ms = 200 in 0..=PAUSE_MS_MAX;
+    /// Between two batches of a replay pass at least this many milliseconds.
+    replay_batch_interval_ms = 10 in 0..=PAUSE_MS_MAX;
+    /// Live events follow the last batch of a replay after this many milliseconds.
+    live_after_replay_ms = 50 in 0..=PAUSE_MS_MAX;
+    /// A greeting that failed is not run again earlier than this after the last attempt.
+    join_retry_seconds = 5 in 1..=SECONDS_MAX;
+    /// Connections of one session on one node. One more is refused, or displaces a silent one.
+    connections_per_session = 10 in 1..=COUNT_MAX;
+    /// At the limit of connections, one that was silent for this long gives way to a new one.
+    displace_after_seconds = 45 in 0..=SECONDS_MAX;
+    /// A connection that accepts no bytes for this long is closed with 1013.
+    slow_reader_seconds = 10 in 1..=SECONDS_MAX;
+    /// User messages a second in one session. 0 turns this rate off.
+    messages_per_second = 5 in 0..=COUNT_MAX;
+    /// User messages that one session may send at once before the rate counts.
+    messages_burst = 20 in 0..=COUNT_MAX;
+    /// Hand-shake requests a second from one address. 0 turns this rate off.
+    handshakes_per_second = 10 in 0..=COUNT_MAX;
+    /// Hand-shake requests that one address may send at once before the rate counts.
+    handshakes_burst = 50 in 0..=COUNT_MAX;
+    /// Sessions that one access token may create. 0 turns this limit off.
+    sessions_per_token = 20 in 0..=COUNT_MAX;
+}
+
+macro_rules! fixed {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $value:expr;)+) => {
+        $($(#[doc = $doc])+ pub const $name: $type = $value;)+
+
+        /// Name and value of every constant, for the comparison with the documentation.
+        #[cfg(test)]
+        fn fixed() -> Vec<(&'static str, String)> {
+            vec![$((stringify!($name), format!("{:?}", $name)),)+]
+        }
+    };
+}
+
+fixed! {
+    // The hand-shake over HTTP (protocol, section 1).
+
+    /// A longer correlation id of a request is replaced by a fresh one.
+    CORRELATION_ID_BYTES_MAX: usize = 128;
+    /// Largest `Retry-After` of a 429; clients wait no longer whatever it says.
+    RETRY_AFTER_SECONDS_MAX: u64 = 30;
+    /// How long a browser may remember the answer to a preflight.
+    PREFLIGHT_MAX_AGE_SECONDS: u64 = 600;
+    /// Body of a hand-shake request: the attributes, and room for the small fields beside them.
+    REQUEST_BODY_BYTES_MAX: usize = 32 * 1024;
+    /// Longest `X-Host` or `Origin` that is looked at; it may be a whole URL.
+    HOST_BYTES_MAX: usize = 2_048;
+    /// Longest connector token, so that no header has to be compared at any length.
+    CONNECTOR_TOKEN_BYTES_MAX: usize = 512;
+    /// Longest id of a connector or of a bot: connectors' are part of every access token.
+    CONFIG_ID_BYTES_MAX: usize = 64;
+    /// Life of an access token: `expires_in`.
+    ACCESS_TOKEN_SECONDS: u64 = 86_400;
+    /// A session ends at the latest this long before its access token expires.
+    ACCESS_TOKEN_MARGIN_SECONDS: u64 = 900;
+    /// Longest access token that is verified at all.
+    ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
+    /// `integration_attributes` of a session, as JSON.
+    ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
+    /// `User-Agent` as kept with a session; the rest is cut off.
+    USER_AGENT_BYTES_MAX: usize = 512;
+    /// `device_type` as kept with a session; the rest is cut off.
+    DEVICE_TYPE_BYTES_MAX: usize = 200;
+    /// `language` of a session (BCP 47).
+    LANGUAGE_BYTES_MAX: usize = 64;
+    /// `variant_id` of a session.
+    VARIANT_ID_BYTES_MAX: usize = 200;
+    /// Rates of addresses that are told apart; further addresses share one.
+    HANDSHAKE_ADDRESSES_MAX: usize = 100_000;
+    /// A request's headers at most; also the buffer of a connection.
+    HEADERS_BYTES_MAX: usize = 16 * 1024;
+    /// A request's headers have to be here within this.
+    HEADERS_SECONDS_MAX: u64 = 20;
+    /// A cursor beyond it counts as this: beyond every log.
+    CURSOR_MAX: u64 = 2_147_483_647;
+
+    // What a client may send (protocol, sections 3 and 4).
+
+    /// A longer frame closes the socket with 1009.
+    FRAME_BYTES_MAX: usize = 1024 * 1024;
+    /// Text of a user message, in UTF-8: also the announced `max_message_size_bytes`.
+    MESSAGE_TEXT_BYTES_MAX: usize = 131_072;
+    /// `metadata.custom` as the client wrote it.
+    CUSTOM_BYTES_MAX: usize = 4 * 1024;
+    /// A longer `local_id` or `client_event_id` is no key.
+    KEY_BYTES_MAX: usize = 200;
+    /// Levels of objects and arrays in `metadata.custom`, itself included: it is repeated inside
+    /// batches, and many parsers give up at 128 levels.
+    CUSTOM_DEPTH_MAX: usize = 64;
+    /// Typing and heartbeats a second in one session.
+    LIVENESS_PER_SECOND: u64 = 5;
+    /// Typing and heartbeats that one session may send at once before the rate counts.
+    LIVENESS_BURST: u64 = 20;
+    /// Whatever is neither that nor a user message, a second, in one session.
+    REQUESTS_PER_SECOND: u64 = 2;
+    /// The same at once before the rate counts.
+    REQUESTS_BURST: u64 = 10;
+    /// Commands of one connection that wait to be decided; reading from its socket stops there.
+    COMMANDS_QUEUED_MAX: usize = 64;
+    /// An error that makes clients ask for the agent again is an ERROR once in this long, per
+    /// session; otherwise a WARNING.
+    LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;
+    /// When the store does not answer, the client is told to come back after this.
+    UNAVAILABLE_RETRY_AFTER_MS: u64 = 1_000;
+
+    // What the server sends (protocol, sections 2, 3 and 5).
+
+    /// Announced `heartbeat_interval_seconds`.
+    HEARTBEAT_INTERVAL_SECONDS: u64 = 30;
+    /// Announced `max_reconnect_attempts`: clients with a small one give up in a short outage.
+    RECONNECT_ATTEMPTS_MAX: u64 = 1_000;
+    /// Longest frame that is sent, the echo of a user's message excepted.
+    SENT_FRAME_BYTES_MAX: usize = 131_072;
+    /// What of it is kept for the envelope, the bot's name and its picture.
+    SENT_FRAME_RESERVE_BYTES: usize = 8 * 1024;
+    /// Events of one batch.
+    BATCH_EVENTS_MAX: usize = 100;
+    /// A batch, unless it is one echo that is larger by itself.
+    BATCH_BYTES_MAX: usize = 131_072;
+    /// A batch is closed once it has this size: buffers of sockets never shrink again.
+    BATCH_BYTES_AIM: usize = 16 * 1024;
+    /// A connection that is further behind is caught up in batches instead of single events.
+    BEHIND_EVENTS_MAX: usize = 20;
+    /// The first batch of a native session waits this long: those clients attach late.
+    NATIVE_FIRST_BATCH_DELAY_MS: u64 = 30;
+    /// Pushes that wait for one connection. One more, and it reads the log instead.
+    PUSHES_QUEUED_MAX: usize = 64;
+    /// Entries that one read of a log returns.
+    PAGE_ENTRIES_MAX: usize = 200;
+    /// Bytes that one read of a log returns; the first entry is returned whatever its size.
+    PAGE_BYTES_MAX: usize = 256 * 1024;
+    /// Read and write buffer of a socket, each.
+    SOCKET_BUFFER_BYTES: usize = 4 * 1024;
+    /// Bytes that wait for a socket; the largest frame, a large echo, has to fit.
+    SOCKET_WRITE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// Entries that a connection holds before they are sent; those behind them it reads later.
+    QUEUED_ITEMS_MAX: usize = 256;
+    /// The same in bytes; one entry may go over it.
+    QUEUED_BYTES_MAX: usize = 512 * 1024;
+    /// The first batch of a session may hold so many events however large they are: clients that
+    /// see the bot's arrival in it do not ask for the bot again.
+    BATCH_HEAD_EVENTS: usize = 3;
+    /// A connection that hears nothing looks into the log: the newest push may have been lost.
+    LOOK_INTERVAL_MS: u64 = 30_000;
+    /// The same while the bot is at work.
+    LOOK_INTERVAL_AT_WORK_MS: u64 = 2_000;
+    /// The same after a command of its own.
+    LOOK_AFTER_COMMAND_MS: u64 = 1_000;
+    /// Pause before a read that failed is tried again; it doubles four times.
+    READ_RETRY_MS: u64 = 250;
+    /// A client has so long to answer a close.
+    CLOSE_ANSWER_MS: u64 = 2_000;
+    /// What a client sends after it was closed is read for so long …
+    LINGER_MS: u64 = 2_000;
+    /// … and so much of it.
+    LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+    // The agent's turn (protocol, section 6).
+
+    /// Pauses before a failed greeting is silently tried again.
+    GREETING_RETRIES_MS: [u64; 2] = [1_000, 3_000];
+    /// An unclosed span of bold or code blocks a cut for at most this many bytes.
+    CUT_BLOCKED_BYTES_MAX: usize = 1_024;
+    /// A paragraph for a native session is cut between sentences only if it is longer than this.
+    NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
+
+    // Bots (bots.md).
+
+    /// Text of one turn.
+    TURN_TEXT_BYTES_MAX: usize = 256 * 1024;
+    /// Outputs of one turn other than text.
+    TURN_OUTPUTS_MAX: usize = 200;
+    /// `input` of one turn; what is over is the next turn's.
+    INPUT_BYTES_MAX: usize = 1024 * 1024;
+    /// Messages in the `history` of a turn.
+    HISTORY_MESSAGES_MAX: usize = 200;
+    /// Bytes of the `history` of a turn.
+    HISTORY_BYTES_MAX: usize = 256 * 1024;
+    /// Entries that are read for the history of a turn.
+    HISTORY_ENTRIES_MAX: u64 = 1_000;
+    /// One line of a bot's event stream.
+    BOT_LINE_BYTES_MAX: usize = 128 * 1024;
+    /// A bot's answer in one piece of JSON: the text of a turn with every character escaped, and
+    /// room for the other outputs.
+    BOT_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+    /// An overloaded bot is asked once more where its `Retry-After` is not over this.
+    BOT_RETRY_AFTER_SECONDS_MAX: u64 = 5;
+    /// Establishing the connection to a bot.
+    BOT_CONNECT_SECONDS_MAX: u64 = 10;
+    /// A connection to a bot that nobody uses is kept this long. Servers close theirs after two
+    /// seconds or more, and a turn that is asked just then would be lost.
+    BOT_IDLE_CONNECTION_MS_MAX: u64 = 1_000;
+    /// A bot's name, which stands in every message of it.
+    BOT_NAME_BYTES_MAX: usize = 200;
+    /// The URL of a bot's picture, which stands in every message of it.
+    AVATAR_URL_BYTES_MAX: usize = 2_000;
+    /// A bot's configured greeting.
+    GREETING_BYTES_MAX: usize = 8 * 1024;
+    /// Topics in the folder of a knowledge bot.
+    TOPICS_MAX: usize = 1_000;
+    /// One topic, as a file.
+    TOPIC_BYTES_MAX: u64 = 64 * 1024;
+    /// `examples` of one topic.
+    TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Pause between two pieces of a streamed answer of the knowledge bot.
+    KNOWLEDGE_PIECE_MS: u64 = 40;
+    /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
+    /// under `TURN_OUTPUTS_MAX`.
+    TOPIC_EXTRAS_MAX: usize = 20;
+
+    // Work that outlives a connection, and the end of the process (protocol, section 8).
+
+    /// A job belongs to its node for this long. Three missed renewals and another one takes over;
+    /// shorter, and a pause of the process runs turns twice.
+    JOB_LEASE_MS: u64 = 10_000;
+    /// A node renews the leases of its living jobs this often.
+    JOB_RENEW_MS: u64 = 3_000;
+    /// A node writes down this often who was last heard when.
+    LIVENESS_WRITE_SECONDS: u64 = 60;
+    /// Downtimes are remembered longer than any session lives.
+    DOWNTIME_KEPT_MS: u64 = 48 * 3_600_000;
+    /// Turns at which a node is at once; others wait in the store.
+    TURNS_RUNNING_MAX: usize = 256;
+    /// Timers that are taken at once.
+    TIMERS_BATCH_MAX: usize = 256;
+    /// A node looks so often for timers that are due.
+    TIMERS_INTERVAL_MS: u64 = 1_000;
+    /// A node looks so often for work that it was not told of.
+    JOBS_POLL_MS: u64 = 1_000;
+    /// A timer that could not be looked after is due again after this.
+    TIMER_RETRY_MS: u64 = 5_000;
+    /// A turn that could not be started is tried again after this.
+    TURN_RETRY_MS: u64 = 1_000;
+    /// So often a worker tries to start a turn while the store is away.
+    TURN_START_TRIES_MAX: u32 = 5;
+    /// A command that meets so many conflicts is told to come again: two people rarely write at
+    /// once, a dozen never do.
+    CONFLICTS_MAX: usize = 16;
+    /// Pause before an append of a turn is tried again; it doubles up to `STORE_RETRY_MS_MAX`.
+    STORE_RETRY_MS: u64 = 50;
+    /// The longest of those pauses.
+    STORE_RETRY_MS_MAX: u64 = 2_000;
+    /// States of sessions that a node keeps in memory.
+    SESSIONS_CACHED_MAX: usize = 10_000;
+    /// At the end of the process, open sockets are closed with 1001 spread over this long.
+    GOING_AWAY_SPREAD_MS: u64 = 1_000;
+    /// At the end of the process, running turns get this long; otherwise they go on after a start.
+    SHUTDOWN_TURNS_SECONDS_MAX: u64 = 5;
+    /// While the server stops, connections without a request are answered for so long.
+    STOP_ANSWER_MS: u64 = 1_500;
+    /// While the server stops, sockets have so long to say goodbye.
+    STOP_SOCKETS_SECONDS: u64 = 3;
+    /// Pause after a connection could not be accepted.
+    ACCEPT_RETRY_MS: u64 = 100;
+    /// Tasks outside a worker's own queue are looked after every so many of its own.
+    GLOBAL_QUEUE_INTERVAL: u32 = 3;
+    /// Sessions that the command line reads at once.
+    LIST_PAGE: usize = 500;
+}

@@ -1,0 +1,65 @@
+//! The one HTTP client with which this program asks others. Everything that leaves for another
+//! server goes through here, so that what must hold for all of it is said once: no redirects, no
+//! proxy that happens to be in the environment, a bound on connecting.
+//!
+//! Targets that are named in the configuration file may be anywhere, private networks included:
+//! whoever writes that file may reach them anyhow.
+
+use std::time::Duration;
+
+use reqwest::{Client, ClientBuilder, redirect};
+
+use crate::limits;
+
+/// What holds for every outgoing request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutgoingLimits {
+    /// Name resolution, TCP and TLS together take at most so long, in milliseconds.
+    pub connect_ms_max: u64,
+    /// A connection that nobody uses is kept at most so long, in milliseconds.
+    pub idle_connection_ms_max: u64,
+}
+
+impl Default for OutgoingLimits {
+    fn default() -> Self {
+        Self {
+            connect_ms_max: limits::BOT_CONNECT_SECONDS_MAX * 1_000,
+            idle_connection_ms_max: limits::BOT_IDLE_CONNECTION_MS_MAX,
+        }
+    }
+}
+
+/// Builds the client. Clones of it share its connections, so one is enough for the whole process.
+///
+/// Without certificates on the machine it is built all the same: plain `http` works, and `https`
+/// trusts nobody.
+pub fn client(limits: &OutgoingLimits) -> reqwest::Result<Client> {
+    install_crypto();
+    match builder(limits).build() {
+        Ok(client) => Ok(client),
+        Err(error) => {
+            tracing::warn!(%error, "no usable certificates on this machine, https trusts nobody");
+            builder(limits).tls_certs_only([]).build()
+        }
+    }
+}
+
+/// Makes *ring* what TLS computes with, for the whole process. Whoever opens a TLS connection
+/// without the client of this module calls it first; any number of calls do no harm.
+pub fn install_crypto() {
+    // It fails only where a provider was installed before, and that one serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn builder(limits: &OutgoingLimits) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("segue/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(Duration::from_millis(limits.connect_ms_max))
+        .pool_idle_timeout(Duration::from_millis(limits.idle_connection_ms_max))
+}
+
+#[cfg(test)]
+mod tests;

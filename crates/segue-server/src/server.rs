@@ -1,0 +1,262 @@
+//! Puts the parts together: store, node, workers, routes, listener; and takes them apart again.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
+use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    bot::{
+        http::{HttpBot, HttpBotConfig, HttpBotLimits},
+        knowledge::Knowledge,
+        knowledge_bot::KnowledgeBot,
+    },
+    broker::LocalBroker,
+    config::{self, BotKind, Config, StoreUrl},
+    connectors::{ConfiguredBot, Connector, Connectors},
+    http::{
+        self, App, DemoConnector,
+        jwt::{KEY_FILE, Keys},
+    },
+    hub::Hub,
+    jobs::Workers,
+    limits,
+    node::{Node, Sources},
+    outgoing,
+    serve::serve,
+};
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    listener: JoinHandle<()>,
+    workers: JoinHandle<()>,
+    sockets: TaskTracker,
+    store: Opened,
+}
+
+/// The store, as far as its kind matters at the end.
+enum Opened {
+    Memory,
+    Sqlite(Arc<SqliteStore>),
+}
+
+/// What tests change about a server.
+#[derive(Default)]
+pub struct Tweaks {
+    /// Called on the store's writer before each commit; holding it holds the commit.
+    pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Puts something between the server and its store, such as one that can be away.
+    pub around_store: Option<AroundStore>,
+}
+
+/// Gives a store to use in place of the one given.
+pub type AroundStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
+
+impl Server {
+    /// Starts a server. It serves when this returns.
+    pub async fn start(
+        config: Config,
+        demo: Option<DemoConnector>,
+        tweaks: Tweaks,
+    ) -> anyhow::Result<Self> {
+        outgoing::install_crypto();
+        let (store, opened) = open_store(&config.store, tweaks)?;
+        let sources = sources();
+        let keys = open_keys(&config.store, (sources.now)())?;
+        let connectors = Arc::new(connectors(&config, &sources)?);
+        let hub = Arc::<Hub>::default();
+        let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
+        let node_id = NodeId((sources.new_id)());
+        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let workers =
+            Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
+        let listen = config.server.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let sockets = TaskTracker::new();
+        let app = Arc::new(App {
+            node,
+            hub,
+            connectors,
+            keys,
+            limits: config.limits,
+            demo,
+            stop: stop.clone(),
+            sockets: sockets.clone(),
+            handshakes: http::HandshakeRates::default(),
+        });
+        let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
+        let workers = tokio::spawn({
+            let (workers, stop) = (Arc::new(workers), stop.clone());
+            async move {
+                workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
+            }
+        });
+        info!(%address, "listening on {address}");
+        Ok(Self { address, stop, listener, workers, sockets, store: opened })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: connecting is refused at once, sockets close within a second, appends finish, running
+    /// turns have a while and otherwise go on after the next start (protocol, section 8).
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let is_broken = |it: Result<(), tokio::task::JoinError>| it.is_err();
+        if is_broken(self.listener.await) {
+            warn!("the listener died");
+        }
+        self.sockets.close();
+        let patience = Duration::from_secs(limits::STOP_SOCKETS_SECONDS);
+        if tokio::time::timeout(patience, self.sockets.wait()).await.is_err() {
+            warn!(sockets = self.sockets.len(), "sockets were left behind");
+        }
+        if is_broken(self.workers.await) {
+            warn!("the workers died");
+        }
+        if let Opened::Sqlite(store) = &self.store {
+            store.close().await;
+        }
+        info!("stopped");
+    }
+}
+
+/// The process's clock and its ids, which grow with time: the only place that takes them from
+/// outside.
+#[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
+pub fn sources() -> Sources {
+    Sources { now: Arc::new(unix_ms), new_id: Arc::new(|| uuid::Uuid::now_v7().as_u128()) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
+fn unix_ms() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
+    let (store, opened): (Arc<dyn Store>, Opened) = match url {
+        StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
+        StoreUrl::Sqlite(path) => {
+            let mut options = SqliteOptions::new(path);
+            options.hooks.before_commit = tweaks.before_commit;
+            let store = Arc::new(SqliteStore::open(options)?);
+            (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
+        }
+    };
+    let store = match tweaks.around_store {
+        Some(around) => around(store),
+        None => store,
+    };
+    Ok((store, opened))
+}
+
+fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
+    let random = rand::random();
+    match url.folder() {
+        None => Ok(Keys::ephemeral(now, &random)),
+        Some(folder) => Ok(Keys::open(&folder.join(KEY_FILE), now, &random)?),
+    }
+}
+
+fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> {
+    // One for all bots: connections are shared, and certificates read once.
+    let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
+    let mut connectors = Connectors::new();
+    for connector in &config.connectors {
+        let bot = config
+            .bot(&connector.bot)
+            .with_context(|| format!("connector {} has no bot", connector.id))?;
+        let bot = Arc::new(ConfiguredBot {
+            profile: BotProfile {
+                name: bot.name.clone(),
+                avatar_url: bot.avatar_url.clone().unwrap_or_default(),
+            },
+            greeting: bot.greeting.clone(),
+            bot: open_bot(bot, &client, sources)?,
+        });
+        let connector = Connector {
+            id: connector.id.clone(),
+            token: connector.token.clone(),
+            hosts: connector.hosts.clone(),
+            is_disabled: connector.disabled,
+            limits: Arc::new(connector.limits),
+            handoff: connector.handoff,
+            bot,
+        };
+        connectors.insert(connector.id.clone(), Arc::new(connector));
+    }
+    Ok(connectors)
+}
+
+fn open_bot(
+    bot: &config::Bot,
+    client: &reqwest::Client,
+    sources: &Sources,
+) -> anyhow::Result<Arc<dyn Bot>> {
+    Ok(match &bot.kind {
+        BotKind::Knowledge { topics } => {
+            let knowledge = match topics {
+                Some(folder) => Knowledge::from_dir(folder)?,
+                None => Knowledge::demo(),
+            };
+            Arc::new(KnowledgeBot(knowledge))
+        }
+        BotKind::Http { url, secret } => {
+            let config = HttpBotConfig {
+                url: url.clone(),
+                secret: secret.expose().to_owned(),
+                limits: HttpBotLimits::default(),
+            };
+            Arc::new(HttpBot::new(config, client.clone(), Arc::clone(&sources.now)))
+        }
+    })
+}
+
+/// The token of the demo connector: kept in the data folder, so that pages stay valid over a
+/// restart; readable by nobody else.
+pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
+    let fresh = || format!("{:032x}", rand::random::<u128>());
+    let Some(folder) = folder else { return Ok(config::Secret::new(fresh())) };
+    let path: PathBuf = folder.join("demo-token");
+    match std::fs::read_to_string(&path) {
+        Ok(token) if !token.trim().is_empty() => Ok(config::Secret::new(token.trim())),
+        Ok(_) => anyhow::bail!("{} is empty: remove it", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let token = fresh();
+            write_private(&path, &token)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(config::Secret::new(token))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    if let Some(folder) = path.parent() {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

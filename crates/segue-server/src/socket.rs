@@ -1,0 +1,322 @@
+//! The task of one socket: the only I/O around a `Connection`. Decides nothing.
+
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{self, error::CapacityError};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{
+    connection::{CloseCode, Connection, Context, Fate, Fetched, Input, Output},
+    hub::{Push, Subscription},
+    item::Item,
+    limits,
+    node::{Node, Outcome},
+    serve::Peer,
+};
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a socket works with.
+pub struct Socket {
+    /// The door to the session.
+    pub node: Arc<Node>,
+    /// Which session.
+    pub id: SessionId,
+    /// What the client is owed.
+    pub connection: Connection,
+    /// Its place in the hub.
+    pub subscription: Subscription,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The node stops: the socket is closed at a moment of its own within the second after.
+    pub stop: CancellationToken,
+    /// No bytes accepted for so long end the socket, in milliseconds.
+    pub slow_reader_ms: u64,
+}
+
+/// The socket is over.
+enum End {
+    /// The other end is gone, or said goodbye.
+    Gone,
+    /// It is closed with this code.
+    Close(u16),
+}
+
+/// What is under way for a socket.
+#[derive(Default)]
+struct UnderWay {
+    /// Decided but not begun, oldest first.
+    commands: VecDeque<Command>,
+    executing: Option<Work<Vec<Outcome>>>,
+    reading: Option<Work<Option<Fetched>>>,
+}
+
+impl Socket {
+    /// Drives the socket to its end. Commands that were received are carried out even then.
+    pub async fn run(mut self, mut web: WebSocket) {
+        let mut under_way = UnderWay::default();
+        let end = self.drive(&mut web, &mut under_way).await;
+        if let End::Close(code) = end {
+            self.close(web, code).await;
+        } else {
+            drop(web);
+        }
+        // Frames that came before the close count (clients, section 3.1).
+        loop {
+            self.begin(&mut under_way);
+            let Some(executing) = under_way.executing.take() else { break };
+            executing.await;
+        }
+    }
+
+    async fn drive(&mut self, web: &mut WebSocket, under_way: &mut UnderWay) -> End {
+        let mut outputs = self.handle(Input::Tick);
+        let mut is_stopping = false;
+        let timer = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(timer);
+        let stop = self.stop.clone();
+        let stop = going_away(stop, self.node.new_id());
+        tokio::pin!(stop);
+        loop {
+            if let Err(end) = self.carry_out(outputs, web, under_way).await {
+                return end;
+            }
+            self.begin(under_way);
+            let wake_at = self.connection.wake_at();
+            let wake = Duration::from_millis(wake_at.saturating_sub(self.node.now()));
+            timer.as_mut().reset(Instant::now() + wake);
+            outputs = tokio::select! {
+                biased;
+                () = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    self.handle(Input::ShuttingDown)
+                }
+                push = self.subscription.next() => self.take_pushes(push),
+                outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
+                fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
+                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
+                    match self.take_frame(frame) {
+                        Ok(outputs) => outputs,
+                        Err(end) => {
+                            // The answer to a close is on its way out already.
+                            let flushed = self.sent(web.flush()).await;
+                            return flushed.err().unwrap_or(end);
+                        }
+                    }
+                }
+                () = &mut timer => self.handle(Input::Tick),
+            };
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
+        let node = Arc::clone(&self.node);
+        let gate = Arc::clone(&self.subscription.gate);
+        let mut context =
+            Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
+        self.connection.handle(input, &mut context)
+    }
+
+    /// Takes a push, and all that wait behind it: what they lead to is written together.
+    fn take_pushes(&mut self, first: Push) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let mut next = Some(first);
+        while let Some(push) = next {
+            outputs.extend(match push {
+                Push::Items(items) => self.handle(Input::Pushed(&items)),
+                Push::Behind => self.handle(Input::Behind),
+                Push::Displaced => return self.handle(Input::Displaced),
+            });
+            next = self.subscription.try_next();
+        }
+        outputs
+    }
+
+    fn take_outcomes(&mut self, outcomes: Vec<Outcome>) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for outcome in outcomes {
+            outputs.extend(self.handle(Input::Executed(fate(outcome))));
+        }
+        outputs
+    }
+
+    fn take_frame(
+        &mut self,
+        frame: Option<Result<Message, axum::Error>>,
+    ) -> Result<Vec<Output>, End> {
+        let now = self.node.now();
+        match frame {
+            None => Err(End::Gone),
+            Some(Err(error)) => Err(end_of(error)),
+            Some(Ok(Message::Close(_))) => Err(End::Gone),
+            Some(Ok(Message::Text(text))) => {
+                self.subscription.see(now);
+                Ok(self.handle(Input::Text(&text)))
+            }
+            Some(Ok(Message::Binary(_))) => {
+                self.subscription.sign(now);
+                Ok(self.handle(Input::Binary))
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                self.subscription.sign(now);
+                Ok(self.handle(Input::Sign))
+            }
+        }
+    }
+
+    /// Feeds what is to be sent, begins what is to be done, and flushes once.
+    async fn carry_out(
+        &mut self,
+        outputs: Vec<Output>,
+        web: &mut WebSocket,
+        under_way: &mut UnderWay,
+    ) -> Result<(), End> {
+        let mut is_fed = false;
+        for output in outputs {
+            match output {
+                Output::Send(frame) => {
+                    is_fed = true;
+                    self.sent(web.feed(Message::Text(frame))).await?;
+                }
+                Output::Ping => {
+                    is_fed = true;
+                    self.sent(web.feed(Message::Ping(bytes::Bytes::new()))).await?;
+                }
+                Output::Fetch { after, limit } => {
+                    let (node, id) = (Arc::clone(&self.node), self.id);
+                    under_way.reading =
+                        Some(Box::pin(async move { read(&node, id, after, limit).await }));
+                }
+                Output::Execute(command) => under_way.commands.push_back(command),
+                Output::Close(code) => return Err(End::Close(code.number())),
+            }
+        }
+        // Pongs that are due go out with it.
+        if is_fed { self.sent(web.flush()).await } else { Ok(()) }
+    }
+
+    /// Begins to execute the commands that wait, all of them together.
+    fn begin(&self, under_way: &mut UnderWay) {
+        if under_way.executing.is_some() || under_way.commands.is_empty() {
+            return;
+        }
+        let commands: Vec<Command> = under_way.commands.drain(..).collect();
+        let (node, id) = (Arc::clone(&self.node), self.id);
+        under_way.executing =
+            Some(Box::pin(async move { node.execute(id, Actor::User, &commands).await }));
+    }
+
+    /// Waits for a write as long as the other end accepts anything at all.
+    async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+        tokio::pin!(write);
+        loop {
+            let written = self.peer.written();
+            let patience = Duration::from_millis(self.slow_reader_ms);
+            match tokio::time::timeout(patience, &mut write).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => {
+                    debug!(session.id = %self.id, %error, "a socket cannot be written to");
+                    return Err(End::Gone);
+                }
+                Err(_) if self.peer.written() > written => {}
+                Err(_) => {
+                    warn!(session.id = %self.id, "a reader is too slow, its socket ends");
+                    return Err(End::Close(CloseCode::TryAgain.number()));
+                }
+            }
+        }
+    }
+
+    /// Says goodbye and waits a while for the answer.
+    async fn close(&self, mut web: WebSocket, code: u16) {
+        self.peer.linger();
+        let frame = CloseFrame { code, reason: reason(code).into() };
+        let goodbye = async {
+            web.send(Message::Close(Some(frame))).await?;
+            while let Some(Ok(_)) = web.next().await {}
+            Ok::<(), axum::Error>(())
+        };
+        let patience = Duration::from_millis(limits::CLOSE_ANSWER_MS);
+        if !matches!(tokio::time::timeout(patience, goodbye).await, Ok(Ok(()))) {
+            debug!(session.id = %self.id, code, "a close was not answered");
+        }
+    }
+}
+
+/// The result of work that is under way; waits for ever while there is none.
+async fn work<T>(slot: &mut Option<Work<T>>) -> T {
+    match slot {
+        Some(work) => {
+            let done = work.await;
+            *slot = None;
+            done
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The moment at which this socket goes when the node stops. Not all at once: clients come back
+/// as they went.
+async fn going_away(stop: CancellationToken, random: u128) {
+    stop.cancelled().await;
+    let after_ms = u64::try_from(random % u128::from(limits::GOING_AWAY_SPREAD_MS)).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(after_ms)).await;
+}
+
+async fn read(node: &Node, id: SessionId, after: Position, limit: ReadLimit) -> Option<Fetched> {
+    match node.store.read(id, after, limit).await {
+        Ok(page) => {
+            Some(Fetched { items: page.entries.iter().map(Item::new).collect(), more: page.more })
+        }
+        Err(error) => {
+            warn!(session.id = %id, %error, "cannot read session {id}");
+            None
+        }
+    }
+}
+
+fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Recorded { last } => Fate::Recorded(last),
+        Outcome::Duplicate(entry) => Fate::Duplicate(Item::new(&entry)),
+        Outcome::Rejected(rejected) => Fate::Rejected(rejected),
+        Outcome::NotFound => Fate::Rejected(Rejected::Ended),
+        Outcome::Taken | Outcome::Unavailable => Fate::Unavailable,
+    }
+}
+
+/// What a broken socket is closed with: the library says it, but does not send it.
+fn end_of(error: axum::Error) -> End {
+    let error = error.into_inner();
+    match error.downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+            End::Close(1009)
+        }
+        Some(tungstenite::Error::Utf8(_)) => End::Close(1007),
+        Some(tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
+            | tungstenite::error::ProtocolError::SendAfterClosing
+            | tungstenite::error::ProtocolError::ReceivedAfterClosing,
+        )) => End::Gone,
+        Some(tungstenite::Error::Protocol(_)) => End::Close(1002),
+        _ => End::Gone,
+    }
+}
+
+fn reason(code: u16) -> &'static str {
+    match code {
+        1000 => "session ended",
+        1001 => "going away",
+        1002 => "protocol error",
+        1007 => "invalid UTF-8",
+        1009 => "frame too large",
+        1013 => "try again later",
+        4002 => "idle",
+        _ => "",
+    }
+}

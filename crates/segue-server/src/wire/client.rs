@@ -1,0 +1,350 @@
+//! What a client sent, read (protocol, section 4). Never panics and never recurses, whatever came:
+//! this is the first thing that touches a stranger's bytes.
+
+use std::fmt;
+
+use segue_core::{Json, MessageKey};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::Refusal;
+use super::kind;
+use crate::limits;
+
+/// An event that a client may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFrame {
+    /// What it wants.
+    pub ask: Ask,
+    /// `metadata.custom` as sent, for its echo or its refusal.
+    pub custom: Option<Json>,
+}
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// `REQUEST_POLY_AGENT_JOIN`.
+    Join,
+    /// `USER_MESSAGE`.
+    Message {
+        /// To the letter; not blank, at most `limits::MESSAGE_TEXT_BYTES_MAX`.
+        text: String,
+        /// What tells a copy of the message from a second one.
+        key: Option<MessageKey>,
+    },
+    /// `USER_TYPING`.
+    Typing(TypingState),
+    /// `USER_END_SESSION`.
+    End,
+    /// `HEARTBEAT`.
+    Heartbeat,
+}
+
+/// Whether the user is typing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypingState {
+    /// `TYPING_STATE_STARTED`.
+    Started,
+    /// `TYPING_STATE_STOPPED`.
+    Stopped,
+}
+
+/// A frame that is no event a client may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// What to answer: `Malformed`, `NotAllowed` or `TooLarge`.
+    pub refusal: Refusal,
+    /// `metadata.custom` as sent, where it could be read.
+    pub custom: Option<Json>,
+}
+
+/// Reads a text frame. (For a binary frame the answer is `Refusal::Malformed`.)
+///
+/// Where the protocol leaves a choice:
+/// - Of several members with one name the last counts, as in browsers.
+/// - `null` counts as absent: `payload`, `metadata`, `metadata.custom`.
+/// - Blank means empty or nothing but characters with the Unicode property `White_Space`.
+/// - `metadata` that is no object, and `metadata.custom` that is no object, is over
+///   `limits::CUSTOM_BYTES_MAX` or `limits::CUSTOM_DEPTH_MAX`, or holds what strict parsers refuse
+///   (half a surrogate pair, a number out of range), is malformed: it could not be returned to every
+///   client. Whatever else is ignored only has to be JSON.
+/// - A type that is not allowed is refused as such whatever else is wrong; a size before a shape.
+pub fn decode(text: &str) -> Result<ClientFrame, Undecodable> {
+    let Some([kind, payload, metadata]) = members(text, ["type", "payload", "metadata"]) else {
+        return Err(Undecodable { refusal: Refusal::Malformed, custom: None });
+    };
+    let metadata = read_metadata(metadata);
+    let ask = read_ask(text.len(), kind, payload);
+    match (ask, metadata) {
+        (Ok(Ask::Message { text, key: _ }), Ok(Metadata { custom, key })) => {
+            Ok(ClientFrame { ask: Ask::Message { text, key }, custom })
+        }
+        (Ok(ask), Ok(Metadata { custom, key: _ })) => Ok(ClientFrame { ask, custom }),
+        (Ok(_), Err(refusal)) => Err(Undecodable { refusal, custom: None }),
+        (Err(refusal), metadata) => {
+            let custom = metadata.ok().and_then(|it| it.custom);
+            Err(Undecodable { refusal, custom })
+        }
+    }
+}
+
+/// The event without its metadata: a message has no key yet.
+fn read_ask(frame_bytes: usize, kind: Option<&str>, payload: Option<&str>) -> Result<Ask, Refusal> {
+    let kind = string(kind).ok_or(Refusal::Malformed)?;
+    if let Some(known) = kind::NOT_ALLOWED.iter().find(|it| **it == kind) {
+        return Err(Refusal::NotAllowed(known));
+    }
+    let payload = payload.unwrap_or("{}");
+    match kind.as_str() {
+        kind::USER_MESSAGE => read_message(payload),
+        kind::REQUEST_POLY_AGENT_JOIN
+        | kind::USER_END_SESSION
+        | kind::HEARTBEAT
+        | kind::USER_TYPING
+            if frame_bytes > limits::MESSAGE_TEXT_BYTES_MAX =>
+        {
+            Err(Refusal::TooLarge)
+        }
+        kind::REQUEST_POLY_AGENT_JOIN => read_empty(payload, Ask::Join),
+        kind::USER_END_SESSION => read_empty(payload, Ask::End),
+        kind::HEARTBEAT => read_empty(payload, Ask::Heartbeat),
+        kind::USER_TYPING => read_typing(payload),
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+fn read_message(payload: &str) -> Result<Ask, Refusal> {
+    let [text] = members(payload, ["text"]).ok_or(Refusal::Malformed)?;
+    let text = string(text).ok_or(Refusal::Malformed)?;
+    if text.len() > limits::MESSAGE_TEXT_BYTES_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    if text.trim().is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(Ask::Message { text, key: None })
+}
+
+fn read_typing(payload: &str) -> Result<Ask, Refusal> {
+    let [state] = members(payload, ["state"]).ok_or(Refusal::Malformed)?;
+    match string(state).as_deref() {
+        Some("TYPING_STATE_STARTED") => Ok(Ask::Typing(TypingState::Started)),
+        Some("TYPING_STATE_STOPPED") => Ok(Ask::Typing(TypingState::Stopped)),
+        Some(_) | None => Err(Refusal::Malformed),
+    }
+}
+
+/// Any object will do: what is in it is ignored.
+fn read_empty(payload: &str, ask: Ask) -> Result<Ask, Refusal> {
+    members(payload, []).map(|[]| ask).ok_or(Refusal::Malformed)
+}
+
+// ------------------------------------------------------------------------------------- metadata
+
+#[derive(Default)]
+struct Metadata {
+    custom: Option<Json>,
+    key: Option<MessageKey>,
+}
+
+fn read_metadata(metadata: Option<&str>) -> Result<Metadata, Refusal> {
+    let Some(metadata) = metadata else { return Ok(Metadata::default()) };
+    let [custom] = members(metadata, ["custom"]).ok_or(Refusal::Malformed)?;
+    let Some(custom) = custom else { return Ok(Metadata::default()) };
+    if custom.len() > limits::CUSTOM_BYTES_MAX {
+        return Err(Refusal::Malformed);
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(custom);
+    let names = CustomObject.deserialize(&mut deserializer).map_err(|_| Refusal::Malformed)?;
+    Ok(Metadata { custom: Some(Json(custom.to_owned())), key: names.key() })
+}
+
+/// The two names that a client may give a message.
+#[derive(Default)]
+struct Names {
+    local_id: Option<String>,
+    client_event_id: Option<String>,
+}
+
+impl Names {
+    fn key(self) -> Option<MessageKey> {
+        let usable = |it: &String| (1..=limits::KEY_BYTES_MAX).contains(&it.len());
+        let local = self.local_id.filter(usable).map(MessageKey::Local);
+        local.or_else(|| self.client_event_id.filter(usable).map(MessageKey::ClientEvent))
+    }
+}
+
+/// Reads the whole of `custom` as a strict parser would, and keeps the names.
+struct CustomObject;
+
+impl<'de> DeserializeSeed<'de> for CustomObject {
+    type Value = Names;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Names, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CustomObject {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let value =
+                map.next_value_seed(Strict { levels_left: limits::CUSTOM_DEPTH_MAX - 1 })?;
+            match name.as_str() {
+                "local_id" => names.local_id = value,
+                "client_event_id" => names.client_event_id = value,
+                _ => {}
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Reads a value with at most so many levels of objects and arrays. Gives it back if it is a string.
+#[derive(Clone, Copy)]
+struct Strict {
+    levels_left: usize,
+}
+
+impl Strict {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        let levels_left = self.levels_left.checked_sub(1);
+        let levels_left = levels_left.ok_or_else(|| E::custom("nested too deep"))?;
+        Ok(Self { levels_left })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let below = self.below()?;
+        while seq.next_element_seed(below)?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let below = self.below()?;
+        while map.next_key::<String>()?.is_some() {
+            map.next_value_seed(below)?;
+        }
+        Ok(None)
+    }
+}
+
+// --------------------------------------------------------------------------------------- objects
+
+/// Picks members of a JSON object by name, as they stand; `None` where the text is no JSON object.
+/// What is not picked is skipped without recursion. A derived reader would take an array for the
+/// object and refuse a second member of the same name.
+fn members<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Option<[Option<&'a str>; N]> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let picked = Members(names).deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(picked)
+}
+
+struct Members<'n, const N: usize>([&'n str; N]);
+
+impl<'de, const N: usize> DeserializeSeed<'de> for Members<'_, N> {
+    type Value = [Option<&'de str>; N];
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
+    type Value = [Option<&'de str>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut picked = [None; N];
+        while let Some(which) = map.next_key_seed(Which(&self.0))? {
+            match which {
+                Some(i) => {
+                    let value = map.next_value::<&RawValue>()?.get();
+                    picked[i] = (value != "null").then_some(value);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(picked)
+    }
+}
+
+/// Which of the names it is, if any.
+struct Which<'n>(&'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for Which<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Which<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|it| *it == name))
+    }
+}
+
+/// A string; `None` where there is none, or something else.
+fn string(json: Option<&str>) -> Option<String> {
+    serde_json::from_str(json?).ok()
+}
