@@ -163,7 +163,10 @@ impl Node {
                     plan.settle(&mut outcomes, found);
                     return settle(outcomes, &Outcome::Unavailable);
                 }
-                Ok(Appended::Conflict) => self.forget(id),
+                Ok(Appended::Conflict) => {
+                    debug!(session.id = %id, "somebody was first in session {id}, deciding again");
+                    self.forget(id);
+                }
                 Ok(Appended::Duplicate(entry)) => {
                     self.forget(id);
                     mark_duplicates(&mut outcomes, commands, &entry);
