@@ -6,6 +6,9 @@
 
 mod support;
 
+mod access_token;
+mod create_session;
 mod requests;
 mod rules;
 mod smoke;
+mod upgrade;
