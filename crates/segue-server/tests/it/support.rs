@@ -16,7 +16,7 @@ pub use hold::Hold;
 pub use http::{Answer, Request};
 pub use logs::Logs;
 pub use setup::{Running, SHOP_HOST, SHOP_TOKEN, Session, Setup};
-pub use shown::{brief, events_of, shown};
+pub use shown::{brief, events_of, is_time, shown};
 pub use store::Switch;
 pub use talk::{Talk, user_message};
 
