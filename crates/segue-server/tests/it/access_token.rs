@@ -52,7 +52,8 @@ async fn a_token_and_a_host_that_fits_are_enough() {
             let mut said = answer.json();
             let token = said["access_token"].take();
             assert!(token.as_str().is_some_and(|it| !it.is_empty()));
-            let expected = json!({"access_token": null, "expires_in": 86400, "token_type": "Bearer"});
+            let expected =
+                json!({"access_token": null, "expires_in": 86400, "token_type": "Bearer"});
             assert_eq!(said, expected);
         }
     }
@@ -89,7 +90,8 @@ async fn an_access_token_is_a_jwt_that_clients_can_read() {
 async fn both_headers_are_needed() {
     let server = Setup::new(&Bot::start().await).start().await;
     for name in ["X-Token", "X-Host"] {
-        for request in [server.token_request().without(name), server.token_request().header(name, "")]
+        for request in
+            [server.token_request().without(name), server.token_request().header(name, "")]
         {
             let answer = request.send().await;
             let text = "Missing authentication headers";
@@ -134,9 +136,8 @@ async fn each_of_many_hosts_is_as_good_as_the_first() {
         (&["else.example"], &[]),
     ])
     .await;
-    let hosts = [
-        "tallow.example", "mill.example", "10.0.0.7", "com.example.tallow", "com.example.m",
-    ];
+    let hosts =
+        ["tallow.example", "mill.example", "10.0.0.7", "com.example.tallow", "com.example.m"];
     assert_eq!(admitted(&server, "token-0", &hosts).await, hosts);
     // Not those of another connector, and not nobody's.
     let others = ["else.example", "tallow.test", "com.example.other", "10.0.0.8", "localhost"];
@@ -147,21 +148,30 @@ async fn each_of_many_hosts_is_as_good_as_the_first() {
 #[tokio::test]
 async fn hosts_are_compared_as_lower_case_names() {
     let written = [
-        "tallow.example", "TALLOW.Example", "https://tallow.example", "http://tallow.example/",
-        "https://Tallow.Example./", "tallow.example.", "tallow.example/", "tallow.example/a/b?c#d",
+        "tallow.example",
+        "TALLOW.Example",
+        "https://tallow.example",
+        "http://tallow.example/",
+        "https://Tallow.Example./",
+        "tallow.example.",
+        "tallow.example/",
+        "tallow.example/a/b?c#d",
         "HTTPS://tallow.example/shop/",
     ];
     let lists: Vec<[&str; 1]> = written.iter().map(|it| [*it]).collect();
-    let registered: Vec<(&[&str], &[&str])> =
-        lists.iter().map(|it| (&it[..], &[][..])).collect();
+    let registered: Vec<(&[&str], &[&str])> = lists.iter().map(|it| (&it[..], &[][..])).collect();
     let server = server_with(&registered).await;
     for number in 0..registered.len() {
         let token = format!("token-{number}");
         assert_eq!(admitted(&server, &token, &written).await, written, "{}", written[number]);
     }
-    let server = server_with(&[(&["bücher.example"], &[]), (&["xn--bcher-kva.example"], &[])]).await;
+    let server =
+        server_with(&[(&["bücher.example"], &[]), (&["xn--bcher-kva.example"], &[])]).await;
     let written = [
-        "bücher.example", "BÜCHER.example", "https://xn--bcher-kva.example/", "shop.bücher.example",
+        "bücher.example",
+        "BÜCHER.example",
+        "https://xn--bcher-kva.example/",
+        "shop.bücher.example",
     ];
     for token in ["token-0", "token-1"] {
         assert_eq!(admitted(&server, token, &written).await, written);
@@ -175,9 +185,14 @@ async fn a_host_admits_what_is_below_it_and_nothing_else() {
     let below = ["https://shop.tallow.example/", "a.b.c.tallow.example", "tallow.example"];
     assert_eq!(admitted(&server, "token-0", &below).await, below);
     let others = [
-        "nottallow.example", "example", "tallow.example.else.test", "https://else.test/tallow.example",
-        "https://tallow.example@else.test/", "https://else.test#.tallow.example",
-        "https://else.test\\.tallow.example", ".tallow.example",
+        "nottallow.example",
+        "example",
+        "tallow.example.else.test",
+        "https://else.test/tallow.example",
+        "https://tallow.example@else.test/",
+        "https://else.test#.tallow.example",
+        "https://else.test\\.tallow.example",
+        ".tallow.example",
     ];
     assert_eq!(admitted(&server, "token-0", &others).await, [""; 0]);
 }
@@ -185,11 +200,14 @@ async fn a_host_admits_what_is_below_it_and_nothing_else() {
 /// Covers 1.17.
 #[tokio::test]
 async fn a_port_counts_where_it_is_registered() {
-    let server =
-        server_with(&[(&["tallow.example:8443"], &[]), (&["tallow.example"], &[])]).await;
+    let server = server_with(&[(&["tallow.example:8443"], &[]), (&["tallow.example"], &[])]).await;
     let asked = [
-        "tallow.example:8443", "https://shop.tallow.example:8443/", "tallow.example",
-        "https://tallow.example", "tallow.example:443", "http://tallow.example:8444",
+        "tallow.example:8443",
+        "https://shop.tallow.example:8443/",
+        "tallow.example",
+        "https://tallow.example",
+        "tallow.example:443",
+        "http://tallow.example:8444",
     ];
     assert_eq!(admitted(&server, "token-0", &asked).await, asked[..2]);
     assert_eq!(admitted(&server, "token-1", &asked).await, asked);
@@ -200,9 +218,15 @@ async fn a_port_counts_where_it_is_registered() {
 async fn an_app_is_compared_as_it_stands() {
     let server = server_with(&[(&[], &["com.example.tallow"])]).await;
     let asked = [
-        "com.example.tallow", "com.example.tallow.debug", "com.example", "COM.example.tallow",
-        "com.example.Tallow", "shop.com.example.tallow", "https://com.example.tallow",
-        "com.example.tallow.", "com.example.tallow/",
+        "com.example.tallow",
+        "com.example.tallow.debug",
+        "com.example",
+        "COM.example.tallow",
+        "com.example.Tallow",
+        "shop.com.example.tallow",
+        "https://com.example.tallow",
+        "com.example.tallow.",
+        "com.example.tallow/",
     ];
     assert_eq!(admitted(&server, "token-0", &asked).await, asked[..1]);
 }
@@ -210,9 +234,11 @@ async fn an_app_is_compared_as_it_stands() {
 /// Covers 1.19.
 #[tokio::test]
 async fn an_address_that_asks_too_often_has_to_wait() {
-    let server = Setup::new(&Bot::start().await).start().await;
+    // Permits come back while this runs, so how many are let through depends on the machine. One a
+    // second, so that it cannot go on for ever.
+    let slow = "handshakes_per_second = 1\nsessions_per_token = 0";
+    let server = Setup::new(&Bot::start().await).limits(slow).start().await;
     let mut answers = Vec::new();
-    // Permits come back while this runs, so how many more are let through depends on the machine.
     while answers.last().is_none_or(|it: &Answer| it.status == 200) {
         assert!(answers.len() < 10_000, "nothing is ever refused");
         answers.push(server.token_request().send().await);
@@ -221,8 +247,7 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     refused.expect_refusal(429, "Rate limit exceeded", "rate_limited");
     assert!(answers.len() >= 50, "only {} were let through", answers.len());
 
-    let setup = Setup::new(&Bot::start().await).limits("sessions_per_token = 0");
-    let server = setup.start().await;
+    let server = Setup::new(&Bot::start().await).limits(slow).start().await;
     let token = server.access_token().await;
     let mut let_through = 1;
     let refused = loop {

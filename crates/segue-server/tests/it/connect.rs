@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Bot, Session, Setup, Talk, brief, events_of, shown, user_message,
-};
+use crate::support::{Bot, Session, Setup, Talk, brief, events_of, shown, user_message};
 
 /// A bot that is asked and does not answer: the conversation can be filled meanwhile.
 async fn at_work(bot: &Bot, talk: &mut Talk) -> crate::support::Asked {
@@ -32,7 +30,7 @@ async fn fill(talk: &mut Talk, texts: &[String]) -> u64 {
 async fn batches(session: &Session, cursor: u64, to: u64) -> (Vec<Value>, Vec<usize>) {
     let mut talk = session.open_from(cursor).await;
     talk.events_to(to).await;
-    // The bot is at work all the while, which is said behind the replay.
+    // The bot is at work all the while, but that is said behind the replay.
     let is_batch = |it: &Value| it["type"] == "EVENT_TYPE_EVENT_BATCH";
     assert!(talk.came.iter().all(is_batch), "{}", brief(&talk.came));
     let sizes = talk.raw.iter().map(String::len).collect();
@@ -179,7 +177,7 @@ async fn an_echo_that_is_too_large_for_a_batch_comes_alone() {
 async fn whoever_comes_back_again_and_again_misses_nothing_and_sees_nothing_twice() {
     let bot = Bot::start().await;
     let setup = Setup::new(&bot).limits(
-        "chunk_interval_ms = 0\nmessages_per_second = 0\nhandshakes_per_second = 0\n\
+        "chunk_interval_ms = 0\nmessages_per_second = 0\nconnections_per_session = 1000\n\
          live_after_replay_ms = 1\nreplay_batch_interval_ms = 0",
     );
     let server = setup.start().await;
@@ -202,8 +200,10 @@ async fn whoever_comes_back_again_and_again_misses_nothing_and_sees_nothing_twic
             1 => vec![talk.recv().await],
             _ => {
                 other.say("Go on", &format!("on-{round}")).await;
-                let is_it = |it: &Value| it["metadata"]["custom"]["local_id"] == format!("on-{round}");
-                let is_in = |frame: &Value| events_of(std::slice::from_ref(frame)).iter().any(is_it);
+                let is_it =
+                    |it: &Value| it["metadata"]["custom"]["local_id"] == format!("on-{round}");
+                let is_in =
+                    |frame: &Value| events_of(std::slice::from_ref(frame)).iter().any(is_it);
                 talk.until_that("the last message", is_in).await
             }
         };
@@ -239,7 +239,6 @@ async fn whoever_opens_while_the_bot_is_at_work_is_told_so_behind_the_replay() {
     asked.text("Done.").await;
     talk.until("POLY_AGENT_MESSAGE").await;
     let mut late = session.open().await;
-    talk.join().await;
     late.expect("EVENT_BATCH").await;
     late.say("Next", "k-next").await;
     // Nothing of the kind now that it has answered: the next one is that of the next turn.

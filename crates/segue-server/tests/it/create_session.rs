@@ -75,8 +75,12 @@ async fn the_bot_is_told_what_the_session_was_made_with() {
         assert_eq!(said[name], body[name], "{name}");
     }
     let platforms = [
-        (json!("web"), "web"), (json!("ios"), "ios"), (json!("android"), "android"),
-        (json!("ios-web"), "ios-web"), (json!("custom"), "custom"), (json!("toaster"), "custom"),
+        (json!("web"), "web"),
+        (json!("ios"), "ios"),
+        (json!("android"), "android"),
+        (json!("ios-web"), "ios-web"),
+        (json!("custom"), "custom"),
+        (json!("toaster"), "custom"),
         (json!(null), "web"),
     ];
     for (asked, kept) in platforms {
@@ -132,7 +136,12 @@ async fn the_token_has_to_come_as_a_bearer() {
     let answer = request.clone().without("Authorization").send().await;
     answer.expect_refusal(400, "Missing access token", "missing_access_token");
     let malformed: [&[u8]; 7] = [
-        b"", b"Bearer", b"Bearer ", token.as_bytes(), b"Basic c2VndWU6c2VndWU=", b"Bearer\xff x",
+        b"",
+        b"Bearer",
+        b"Bearer ",
+        token.as_bytes(),
+        b"Basic c2VndWU6c2VndWU=",
+        b"Bearer\xff x",
         b"Token x",
     ];
     for header in malformed {
@@ -234,11 +243,25 @@ async fn a_body_that_cannot_be_read_is_refused() {
     };
     let too_large = attributes(8_193);
     let bodies = [
-        "{", "x", "null", "[]", "true", "\"{}\"", "{} {}", r#"{"streaming_enabled": "true"}"#,
-        r#"{"streaming_enabled": 1}"#, r#"{"platform": 7}"#, r#"{"device_type": {}}"#,
-        r#"{"language": []}"#, r#"{"variant_id": false}"#, r#"{"extensions": "receipts"}"#,
-        r#"{"extensions": [1]}"#, r#"{"integration_attributes": []}"#,
-        r#"{"integration_attributes": "a"}"#, r#"{"platform": "web""#, &too_large,
+        "{",
+        "x",
+        "null",
+        "[]",
+        "true",
+        "\"{}\"",
+        "{} {}",
+        r#"{"streaming_enabled": "true"}"#,
+        r#"{"streaming_enabled": 1}"#,
+        r#"{"platform": 7}"#,
+        r#"{"device_type": {}}"#,
+        r#"{"language": []}"#,
+        r#"{"variant_id": false}"#,
+        r#"{"extensions": "receipts"}"#,
+        r#"{"extensions": [1]}"#,
+        r#"{"integration_attributes": []}"#,
+        r#"{"integration_attributes": "a"}"#,
+        r#"{"platform": "web""#,
+        &too_large,
     ];
     for body in bodies {
         let answer = request.clone().body(body).send().await;

@@ -8,10 +8,22 @@ use crate::support::{Bot, Running, Session, Setup, brief, events_of, is_time};
 
 /// The types that the server has, without their prefix.
 pub const TYPES: [&str; 17] = [
-    "SESSION_START", "EVENT_BATCH", "USER_MESSAGE", "REQUEST_POLY_AGENT_JOIN", "USER_END_SESSION",
-    "HEARTBEAT", "POLY_AGENT_JOINED", "POLY_AGENT_THINKING", "POLY_AGENT_MESSAGE",
-    "POLY_AGENT_MESSAGE_CHUNK", "POLY_AGENT_LEFT", "POLY_AGENT_TRIGGERED_HANDOFF",
-    "CLIENT_HANDOFF_REQUIRED", "HANDOFF_FAILED", "LANGUAGE_CHANGED", "SYSTEM_MESSAGE",
+    "SESSION_START",
+    "EVENT_BATCH",
+    "USER_MESSAGE",
+    "REQUEST_POLY_AGENT_JOIN",
+    "USER_END_SESSION",
+    "HEARTBEAT",
+    "POLY_AGENT_JOINED",
+    "POLY_AGENT_THINKING",
+    "POLY_AGENT_MESSAGE",
+    "POLY_AGENT_MESSAGE_CHUNK",
+    "POLY_AGENT_LEFT",
+    "POLY_AGENT_TRIGGERED_HANDOFF",
+    "CLIENT_HANDOFF_REQUIRED",
+    "HANDOFF_FAILED",
+    "LANGUAGE_CHANGED",
+    "SYSTEM_MESSAGE",
     "SESSION_END",
 ];
 
@@ -232,7 +244,8 @@ async fn without_custom_metadata_an_echo_has_none() {
     let mut talk = server.session(json!({})).await.open_joined().await;
     for metadata in [None, Some(json!({})), Some(json!({"x": 1})), Some(json!({"custom": null}))] {
         for kind in ["HEARTBEAT", "USER_MESSAGE"] {
-            let mut frame = json!({"type": format!("EVENT_TYPE_{kind}"), "payload": {"text": "Hi"}});
+            let mut frame =
+                json!({"type": format!("EVENT_TYPE_{kind}"), "payload": {"text": "Hi"}});
             if let Some(metadata) = &metadata {
                 frame["metadata"] = metadata.clone();
             }

@@ -20,7 +20,7 @@ fn long_text() -> String {
     text
 }
 
-/// The bot gives this text, in pieces of 50,000 characters, and the turn ends.
+/// The bot gives this text, in pieces of 20,000 characters, and the turn ends.
 async fn give(asked: Asked, text: &str) {
     let mut answer = asked.stream().await;
     let characters: Vec<char> = text.chars().collect();
@@ -67,9 +67,8 @@ async fn a_message_too_long_for_a_frame_becomes_several() {
     // An ordinary turn behind it, whose answer shows that nothing more comes.
     talk.say("Is that all?", "k-2").await;
     bot.asked().await.text("That is all.").await;
-    let frames = talk
-        .until_that("the next answer", |it| it["payload"]["text"] == "That is all.")
-        .await;
+    let frames =
+        talk.until_that("the next answer", |it| it["payload"]["text"] == "That is all.").await;
     let mut texts = texts(&frames, "EVENT_TYPE_POLY_AGENT_MESSAGE");
     texts.pop();
     assert!(texts.len() >= 2, "{}", texts.len());

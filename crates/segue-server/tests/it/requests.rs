@@ -132,8 +132,16 @@ async fn nothing_is_answered_with_a_redirect() {
     let server = Setup::new(&Bot::start().await).start().await;
     let token = server.access_token().await;
     let paths = [
-        "/api/v1/access-token", "/api/v1/sessions", "/ws", "/healthz", "/readyz", "/page.js",
-        "/demo.json", "/api/v1", "/api", "/nowhere",
+        "/api/v1/access-token",
+        "/api/v1/sessions",
+        "/ws",
+        "/healthz",
+        "/readyz",
+        "/page.js",
+        "/demo.json",
+        "/api/v1",
+        "/api",
+        "/nowhere",
     ];
     for path in paths {
         for path in [path.to_owned(), format!("{path}/"), format!("/{path}"), path.to_uppercase()] {
@@ -221,9 +229,8 @@ bot = "wick"
     let server = Setup::new(&Bot::start().await).also(other).start().await;
     let session = server.session(json!({})).await;
     // Of another connector, of nobody, of a page without one, and no origin at all.
-    let foreign: [&[u8]; 5] = [
-        b"https://mill.example", b"https://else.example", b"null", b"tallow.example", b"\xff",
-    ];
+    let foreign: [&[u8]; 5] =
+        [b"https://mill.example", b"https://else.example", b"null", b"tallow.example", b"\xff"];
     for origin in foreign {
         let answer = server.token_request().header("Origin", origin).send().await;
         let text = "Failed to validate connector";
@@ -247,7 +254,8 @@ bot = "wick"
 #[tokio::test]
 async fn whoever_is_told_to_come_later_is_told_when() {
     let setup = Setup::new(&Bot::start().await);
-    let setup = setup.limits("connections_per_session = 1\nsessions_per_token = 1");
+    let setup = setup
+        .limits("connections_per_session = 1\nsessions_per_token = 1\nhandshakes_per_second = 1");
     let server = setup.start().await;
     let session = server.session(json!({})).await;
     let _talk = session.open().await;

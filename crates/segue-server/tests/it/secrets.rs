@@ -12,7 +12,8 @@ async fn no_log_line_has_a_token_or_a_secret() {
     let bot = Bot::start().await;
     let setup = Setup::new(&bot).sqlite();
     let server = setup.start().await;
-    let session = server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
+    let session =
+        server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
     let token = session.token.clone();
     let Session { id, .. } = &session;
 

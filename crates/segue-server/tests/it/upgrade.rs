@@ -40,8 +40,7 @@ async fn the_token_may_come_as_a_sub_protocol() {
     let mut talk = request.clone().header("Sec-WebSocket-Protocol", offered).open().await;
     assert_eq!(talk.answer.header("sec-websocket-protocol"), Some("segue.v1"));
     talk.expect("EVENT_BATCH").await;
-    let answer =
-        refused(request.header("Sec-WebSocket-Protocol", "segue.v1, bearer.x")).await;
+    let answer = refused(request.header("Sec-WebSocket-Protocol", "segue.v1, bearer.x")).await;
     answer.expect_refusal(401, "authentication failed", "authentication_failed");
     // A client that offers none is answered with none.
     let path = format!("/ws?session_id={id}&access_token={token}");
@@ -211,8 +210,22 @@ async fn a_cursor_is_a_number_or_nothing() {
                       3 POLY_AGENT_JOINED, 4 POLY_AGENT_MESSAGE, 5 USER_MESSAGE, 6 USER_MESSAGE, \
                       7 USER_MESSAGE]";
     let nothing = [
-        "0", "seq:0", "", "-1", "7.5", "abc", "%2B5", "seq:", "seq:x", "SEQ:5", "seq:seq:5", "5x",
-        "0x5", "%20%205", "5e0", "null",
+        "0",
+        "seq:0",
+        "",
+        "-1",
+        "7.5",
+        "abc",
+        "%2B5",
+        "seq:",
+        "seq:x",
+        "SEQ:5",
+        "seq:seq:5",
+        "5x",
+        "0x5",
+        "%20%205",
+        "5e0",
+        "null",
     ];
     for cursor in nothing {
         assert_eq!(replayed(&session, cursor).await, everything, "{cursor}");
