@@ -6,6 +6,14 @@
 
 mod support;
 
+mod access_token;
+mod connect;
+mod create_session;
+mod envelope;
+mod events;
+mod long_messages;
 mod requests;
 mod rules;
+mod secrets;
 mod smoke;
+mod upgrade;

@@ -254,7 +254,8 @@ bot = "wick"
 #[tokio::test]
 async fn whoever_is_told_to_come_later_is_told_when() {
     let setup = Setup::new(&Bot::start().await);
-    let setup = setup.limits("connections_per_session = 1\nsessions_per_token = 1");
+    let setup = setup
+        .limits("connections_per_session = 1\nsessions_per_token = 1\nhandshakes_per_second = 1");
     let server = setup.start().await;
     let session = server.session(json!({})).await;
     let _talk = session.open().await;
