@@ -53,7 +53,12 @@ enum Opened {
 pub struct Tweaks {
     /// Called on the store's writer before each commit; holding it holds the commit.
     pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Puts something between the server and its store, such as one that can be away.
+    pub around_store: Option<AroundStore>,
 }
+
+/// Gives a store to use in place of the one given.
+pub type AroundStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 impl Server {
     /// Starts a server. It serves when this returns.
@@ -142,15 +147,20 @@ fn unix_ms() -> Timestamp {
 }
 
 fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
-    match url {
-        StoreUrl::Memory => Ok((Arc::new(MemoryStore::default()), Opened::Memory)),
+    let (store, opened): (Arc<dyn Store>, Opened) = match url {
+        StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
             options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
-            Ok((Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store)))
+            (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
         }
-    }
+    };
+    let store = match tweaks.around_store {
+        Some(around) => around(store),
+        None => store,
+    };
+    Ok((store, opened))
 }
 
 fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {

@@ -1,0 +1,9 @@
+//! Black box tests: the real server on a real port, spoken to in raw HTTP and raw JSON.
+//!
+//! Every rule of `docs/protocol.md` that does not need a virtual clock has a test here, named in a
+//! line `/// Covers 1.3, 1.4.` above it; `rules.rs` checks that. No test waits for a time to pass:
+//! each waits for what it wants to see, up to a deadline at which it fails.
+
+mod support;
+
+mod smoke;
