@@ -4,6 +4,12 @@
 //! line `/// Covers 1.3, 1.4.` above it; `rules.rs` checks that. No test waits for a time to pass:
 //! each waits for what it wants to see, up to a deadline at which it fails.
 
+mod pick;
+mod scenes;
 mod support;
+mod wire;
 
+mod section_4;
+mod section_4_once;
+mod section_4_refusals;
 mod smoke;
