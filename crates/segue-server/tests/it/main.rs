@@ -4,6 +4,8 @@
 //! line `/// Covers 1.3, 1.4.` above it; `rules.rs` checks that. No test waits for a time to pass:
 //! each waits for what it wants to see, up to a deadline at which it fails.
 
+mod bare;
+mod killed;
 mod pick;
 mod scenes;
 mod support;
@@ -12,4 +14,10 @@ mod wire;
 mod section_4;
 mod section_4_once;
 mod section_4_refusals;
+mod section_6;
+mod section_6_chunks;
+mod section_6_failures;
+mod section_7;
+mod section_8;
+mod section_8_close;
 mod smoke;

@@ -69,3 +69,8 @@ pub fn assert_refused(frame: &Value, message: &str, code: &str) {
     assert_eq!(frame["payload"]["message"], message, "{frame:#}");
     assert_eq!(frame["payload"]["code"], code, "{frame:#}");
 }
+
+/// The texts of all chunks, joined.
+pub fn chunked(frames: &[Value]) -> String {
+    of_kind(frames, "POLY_AGENT_MESSAGE_CHUNK").into_iter().map(text).collect()
+}
