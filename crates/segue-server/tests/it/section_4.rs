@@ -146,6 +146,7 @@ async fn a_join_too_many_is_echoed_to_its_sender_alone_and_changes_nothing() {
     let server = Setup::new(&bot).greeting("").start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open().await;
+    talk.expect("EVENT_BATCH").await;
     talk.join().await;
     talk.until("POLY_AGENT_THINKING").await;
     let greeting = bot.asked().await;

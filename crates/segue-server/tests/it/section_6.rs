@@ -44,6 +44,7 @@ async fn a_configured_greeting_comes_in_chunks_where_the_session_streams() {
     let bot = Bot::start().await;
     let server = Setup::new(&bot).greeting(words).start().await;
     let mut talk = server.streaming_session().await.open().await;
+    talk.expect("EVENT_BATCH").await;
     talk.join().await;
     let frames = talk.greeted().await;
     assert_eq!(of_kind(&frames, "POLY_AGENT_MESSAGE").len(), 0);
@@ -239,6 +240,7 @@ async fn what_is_said_during_the_greeting_has_a_turn_of_its_own() {
     let bot = Bot::start().await;
     let server = Setup::new(&bot).greeting("").start().await;
     let mut talk = server.session(json!({})).await.open().await;
+    talk.expect("EVENT_BATCH").await;
     talk.join().await;
     let greeting = bot.asked().await;
     talk.say("Is it back?", "k").await;

@@ -10,11 +10,12 @@ async fn a_conversation_works_from_end_to_end() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open().await;
+    assert_eq!(brief(&[talk.expect("EVENT_BATCH").await]), "- EVENT_BATCH [1 SESSION_START]");
     talk.join().await;
     assert_eq!(
         brief(&talk.until("POLY_AGENT_MESSAGE").await),
-        "- EVENT_BATCH [1 SESSION_START]\n2 REQUEST_POLY_AGENT_JOIN\n3 POLY_AGENT_JOINED\n\
-         - POLY_AGENT_THINKING\n4 POLY_AGENT_MESSAGE"
+        "2 REQUEST_POLY_AGENT_JOIN\n3 POLY_AGENT_JOINED\n- POLY_AGENT_THINKING\n\
+         4 POLY_AGENT_MESSAGE"
     );
     talk.say("Is the blue kettle back?", "k-1").await;
     talk.until("POLY_AGENT_THINKING").await;

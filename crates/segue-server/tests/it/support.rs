@@ -16,9 +16,9 @@ pub use hold::Hold;
 pub use http::{Answer, Request};
 pub use logs::Logs;
 pub use setup::{Running, SHOP_HOST, SHOP_TOKEN, Session, Setup};
-pub use shown::{brief, events_of, shown};
+pub use shown::{brief, events_of, is_time, shown};
 pub use store::Switch;
-pub use talk::Talk;
+pub use talk::{Talk, user_message};
 
 /// How long a test waits for what it wants to see. Long, because machines are slow at times; a test
 /// that passes never waits for it.

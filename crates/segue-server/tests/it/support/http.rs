@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -59,6 +59,12 @@ impl Request {
         self
     }
 
+    /// The same request for another path.
+    pub fn to(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// With this body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
@@ -77,7 +83,10 @@ impl Request {
             let mut tcp = TcpStream::connect(self.address).await.unwrap();
             tcp.write_all(&self.bytes("Connection: close\r\n")).await.unwrap();
             let (mut answer, rest) = read_head(&mut tcp).await;
-            answer.read_body(&mut tcp, rest).await;
+            // Its length is that of a body which is not sent.
+            if self.method != "HEAD" {
+                answer.read_body(&mut tcp, rest).await;
+            }
             answer
         };
         within(&what, exchange).await
@@ -133,6 +142,23 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         let is_it = |(it, _): &&(String, String)| it.eq_ignore_ascii_case(name);
         self.headers.iter().find(is_it).map(|(_, value)| value.as_str())
+    }
+
+    /// It has to be this refusal, in the form that all refusals have.
+    #[track_caller]
+    pub fn expect_refusal(&self, status: u16, text: &str, code: &str) {
+        let correlation_id = self.header("x-polyai-correlation-id");
+        let body = json!({
+            "error": text, "message": text, "code": code, "correlation_id": correlation_id,
+        });
+        assert!(correlation_id.is_some(), "no correlation id: {self:?}");
+        assert_eq!((self.status, self.json()), (status, body));
+        let retry_after = self.header("retry-after").map(|it| it.parse::<u64>());
+        match (status, retry_after) {
+            (429, Some(Ok(seconds))) => assert!((1..=30).contains(&seconds), "{seconds} s"),
+            (429, other) => panic!("a 429 with Retry-After {other:?}"),
+            (_, other) => assert_eq!(other, None),
+        }
     }
 
     /// The body, which has to be JSON.

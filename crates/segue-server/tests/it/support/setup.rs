@@ -268,6 +268,8 @@ impl Session {
     /// A socket on which the bot has joined and said its configured greeting.
     pub async fn open_joined(&self) -> Talk {
         let mut talk = self.open().await;
+        // A JOIN that overtakes the first batch would have its effects in it.
+        talk.expect("EVENT_BATCH").await;
         talk.join().await;
         talk.greeted().await;
         talk
