@@ -310,10 +310,7 @@ async fn a_join_runs_a_failed_greeting_again() {
     let session = server.session(json!({})).await;
     let mut talk = session.open().await;
     let frames = failed_greeting(&mut talk, &bot).await;
-    assert_eq!(
-        brief(&frames),
-        "2 REQUEST_POLY_AGENT_JOIN\n3 POLY_AGENT_JOINED\n4 SYSTEM_MESSAGE"
-    );
+    assert_eq!(brief(&frames), "2 REQUEST_POLY_AGENT_JOIN\n3 POLY_AGENT_JOINED\n4 SYSTEM_MESSAGE");
     assert_notice(&frames[2], UNABLE_TO_START);
 
     talk.join().await;
