@@ -9,7 +9,6 @@ mod envelope;
 mod error;
 mod event;
 mod kind;
-pub mod limits;
 mod payload;
 mod time;
 mod transient;

@@ -74,14 +74,14 @@ fn main() {
     }
     println!("{sessions} sessions, {seconds} s, medians of {rounds} rounds");
     println!("          entries/s  of plain   p50 ms   p99 ms  CPU µs/entry  bytes written/entry");
-    let plain = median(&outcomes[0], |it| it.entries_per_second);
+    let limit = median(&outcomes[0], |it| it.entries_per_second);
     for (kind, outcomes) in KINDS.iter().zip(&outcomes) {
         let median = |of| median(outcomes, of);
         let rate = median(|it| it.entries_per_second);
         println!(
             "{:8} {rate:10.0} {:9.3} {:8.2} {:8.2} {:13.1} {:20.0}",
             format!("{kind:?}").to_lowercase(),
-            rate / plain,
+            rate / limit,
             median(|it| it.p50_ms),
             median(|it| it.p99_ms),
             median(|it| it.cpu_us),

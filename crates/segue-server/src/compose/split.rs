@@ -4,13 +4,8 @@
 
 use segue_core::{Attachment, CallAction, Extras, Suggestion};
 
-use crate::limits::SENT_FRAME_BYTES_MAX;
+use crate::limits::{SENT_FRAME_BYTES_MAX, SENT_FRAME_RESERVE_BYTES};
 use crate::wire;
-
-/// Bytes of a frame that are kept free for what the composer does not know: the envelope and that
-/// of the batch in which it is replayed, the fixed keys of the payload (all this is less than
-/// 1 KiB), and the bot's name and the address of its picture, which have the rest.
-const SENT_FRAME_RESERVE_BYTES: usize = 8 * 1024;
 
 /// Bytes of JSON that text, extras and call actions of one frame may have.
 pub(super) const CONTENT_BYTES_MAX: usize = SENT_FRAME_BYTES_MAX - SENT_FRAME_RESERVE_BYTES;

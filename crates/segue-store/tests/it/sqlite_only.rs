@@ -55,19 +55,29 @@ impl Gate {
         state.waiting -= 1;
     }
 
-    fn shut(&self) {
+    /// Holds every commit until what it returns is dropped, also by a test that fails: the store
+    /// waits for its writer.
+    fn shut(self: &Arc<Self>) -> Held {
         self.state.lock().is_shut = true;
-    }
-
-    fn open(&self) {
-        self.state.lock().is_shut = false;
-        self.changed.notify_all();
+        Held { gate: Arc::clone(self) }
     }
 
     /// Waits until a group stands before its commit.
     fn wait_for_group(&self) {
         let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |it| it.waiting == 0);
+    }
+}
+
+/// A gate that is shut.
+struct Held {
+    gate: Arc<Gate>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gate.state.lock().is_shut = false;
+        self.gate.changed.notify_all();
     }
 }
 

@@ -13,6 +13,9 @@ use segue_core::{
 /// No limit that a test could meet.
 pub const ALL: ReadLimit = ReadLimit { entries: usize::MAX, bytes: usize::MAX };
 
+/// Of so many attempts at once one is the first each time: enough for all of them.
+pub const ATTEMPTS_MAX: usize = 1_000;
+
 pub const NODE_A: NodeId = NodeId(0xa);
 pub const NODE_B: NodeId = NodeId(0xb);
 

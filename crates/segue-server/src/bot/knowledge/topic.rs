@@ -9,15 +9,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use segue_core::{Attachment, ContentType, HandOff, HandOffMode, HandOffReason};
 
 use super::english;
-
-/// Topics in one folder.
-pub const TOPICS_MAX: usize = 1_000;
-/// Size of one file. A turn has at most 256 KiB of text, and a reply joins up to three topics.
-pub const TOPIC_BYTES_MAX: u64 = 64 * 1024;
-/// Examples of one topic (bots.md).
-pub const EXAMPLES_MAX: usize = 100;
-/// Suggestions of one topic, and attachments: three topics stay well under 200 outputs of a turn.
-pub const EXTRAS_MAX: usize = 20;
+use crate::limits::{TOPIC_BYTES_MAX, TOPIC_EXAMPLES_MAX, TOPIC_EXTRAS_MAX, TOPICS_MAX};
 
 const FIELDS: &[&str] = &["name", "examples", "suggestions", "attachments", "action", "language"];
 const ATTACHMENT_FIELDS: &[&str] =
@@ -173,8 +165,8 @@ fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
     let topic = Topic {
         stem: Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         name: source.text("name", name)?,
-        examples: source.texts("examples", &fields, EXAMPLES_MAX)?,
-        suggestions: source.texts("suggestions", &fields, EXTRAS_MAX)?,
+        examples: source.texts("examples", &fields, TOPIC_EXAMPLES_MAX)?,
+        suggestions: source.texts("suggestions", &fields, TOPIC_EXTRAS_MAX)?,
         attachments: source.attachments(&fields)?,
         action: fields.get("action").map(|node| source.action(node)).transpose()?,
         answer,
@@ -328,7 +320,7 @@ impl Source<'_> {
     }
 
     fn attachments(self, fields: &Fields<'_, '_>) -> Result<Vec<Attachment>, TopicError> {
-        let nodes = self.list("attachments", fields, EXTRAS_MAX)?;
+        let nodes = self.list("attachments", fields, TOPIC_EXTRAS_MAX)?;
         nodes.iter().map(|node| self.attachment(node)).collect()
     }
 

@@ -56,6 +56,7 @@ fn bold_is_not_cut() {
     words("**a b****c d** |e");
     words("a |***b c*** |d");
     words("**a __b c__ d** |e");
+    words("**a **b** c d** |e");
 }
 
 #[test]
@@ -91,6 +92,8 @@ fn fenced_code_is_not_cut() {
     words("a\n|~~~\n``` b\n~~~\n|c |d");
     words("- |```\n  a b\n  ```\n|c |d");
     words("```\na b\n``` c\n```` \n|d |e");
+    words("```\na b ```\nc d\n```\n|e |f");
+    words("~~~\n```\na b\n~~~\n|c |d");
     words("```\na b\n```\r\n|c |d");
     words("```a b``` |c |d");
     words("```a ` b``` |c |d");
@@ -120,6 +123,8 @@ fn what_was_open_for_too_long_is_forgotten() {
         let stray = format!("{marker}{long}");
         assert_eq!(last_cut(&format!("{stray}{marker}b c d")), Some(stray.len()), "{marker}");
     }
+    let stray = format!("**{long}");
+    assert_eq!(last_cut(&format!("{stray}a**b c d")), Some(stray.len()));
     // The end of a long block of code is its end.
     let block = format!("```\n{long}\n```\nb ");
     assert_eq!(last_cut(&format!("{block}c")), Some(block.len()));

@@ -96,7 +96,7 @@ async fn what_was_asked_before_the_close_is_done() {
     let store = open_with(&path, gate.hooks());
     let session = create(&*store, 1).await;
 
-    gate.shut();
+    let held = gate.shut();
     let first = draft(&session, 2, vec![says("first")]).commit();
     let second = draft(&first.session, 2, vec![says("second")]).commit();
     let mut calls = [store.append(&first), store.append(&second)];
@@ -106,7 +106,7 @@ async fn what_was_asked_before_the_close_is_done() {
     gate.wait_for_group();
     let mut closing = Box::pin(store.close());
     assert!(starts_to_wait(&mut closing).await);
-    gate.open();
+    drop(held);
     for call in calls {
         assert_eq!(call.await, Ok(Appended::Recorded));
     }

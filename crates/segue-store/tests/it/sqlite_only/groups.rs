@@ -27,7 +27,7 @@ async fn nothing_is_told_or_seen_before_the_commit() {
     let store = open_with(&folder.path().join("segue.db"), gate.hooks());
     let session = create(&*store, 1).await;
 
-    gate.shut();
+    let held = gate.shut();
     let commit = draft(&session, 2, vec![says("hello")]).commit();
     let mut appending = store.append(&commit);
     assert!(starts_to_wait(&mut appending).await);
@@ -36,7 +36,7 @@ async fn nothing_is_told_or_seen_before_the_commit() {
     assert_eq!(log(&*store, session.id).await.len(), 1);
     assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
 
-    gate.open();
+    drop(held);
     assert_eq!(appending.await, Ok(Appended::Recorded));
     assert_eq!(log(&*store, session.id).await.len(), 2);
 }
@@ -49,7 +49,7 @@ async fn a_group_holds_results_of_every_kind() {
     let store = open_with(&folder.path().join("segue.db"), gate.hooks());
     let (a, b) = (create(&*store, 1).await, create(&*store, 1).await);
 
-    gate.shut();
+    let held = gate.shut();
     let blocker = draft(&a, 2, vec![says_once("first", "k")]).commit();
     let mut blocking = store.append(&blocker);
     assert!(starts_to_wait(&mut blocking).await);
@@ -64,7 +64,7 @@ async fn a_group_holds_results_of_every_kind() {
     for call in &mut calls {
         assert!(starts_to_wait(call).await);
     }
-    gate.open();
+    drop(held);
     assert_eq!(blocking.await, Ok(Appended::Recorded));
     let mut results = Vec::new();
     for call in calls {
@@ -91,7 +91,7 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     let vandal = Connection::open(&path).unwrap();
     vandal.execute("insert into entries values (null, 1, 2, 2, 2, x'00', null, '{}')", []).unwrap();
 
-    gate.shut();
+    let held = gate.shut();
     let blocker = create(&*store, 1);
     let mut blocker = Box::pin(blocker);
     assert!(starts_to_wait(&mut blocker).await);
@@ -102,7 +102,7 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     for call in &mut calls {
         assert!(starts_to_wait(call).await);
     }
-    gate.open();
+    drop(held);
     let [recorded, failed] = calls;
     assert_eq!(recorded.await, Ok(Appended::Recorded));
     assert!(failed.await.unwrap_err().0.contains("UNIQUE"));

@@ -14,6 +14,7 @@ fn a_signature_is_what_others_compute() {
 
 fn smallest() -> TurnRequest {
     TurnRequest {
+        is_streamed: false,
         session_id: SessionId(0xabc),
         turn: Turn(1),
         reason: TurnReason::Join,
