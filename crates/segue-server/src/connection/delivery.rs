@@ -414,7 +414,10 @@ impl Connection {
     fn pass(&mut self, item: &Item, now: Timestamp) {
         self.last_at = self.last_at.max(item.at);
         match item.mark {
-            Mark::TurnStarted => self.delivery.thinking_at = Some(now),
+            // A turn that is started again, by another worker, was announced already.
+            Mark::TurnStarted => {
+                self.delivery.thinking_at.get_or_insert(now);
+            }
             Mark::TurnEnded => self.delivery.thinking_at = None,
             Mark::SessionEnded => {
                 self.delivery.thinking_at = None;
