@@ -215,13 +215,11 @@ impl Connection {
         if self.early.len() > limits::EARLY_FRAMES_MAX {
             return self.close(CloseCode::TryAgain, outputs);
         }
-        match self.due_close(now) {
-            Some(code) => self.close(code, outputs),
-            None => {
-                self.ping_if_due(now, &mut outputs);
-                outputs
-            }
+        if let Some(code) = self.due_close(now) {
+            return self.close(code, outputs);
         }
+        self.ping_if_due(now, &mut outputs);
+        outputs
     }
 
     /// Call `handle` then, if nothing happens before.

@@ -264,7 +264,8 @@ impl Delivery {
             },
             _ => true,
         };
-        start_is_there && (self.has_all() || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
+        start_is_there
+            && (self.has_all() || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
     }
 
     /// The read that is needed now.
@@ -348,8 +349,7 @@ impl Connection {
             // The first events of a session belong together: clients that see the bot's arrival in
             // the first batch do not ask for it again (clients, section 7).
             let is_head = is_first && batch.len() < limits::BATCH_HEAD_EVENTS;
-            let bytes_max =
-                if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
+            let bytes_max = if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
             let fits = wire::batch_bytes(batch.len() + 1, bytes + next_bytes) <= bytes_max
                 && batch.len() < limits::BATCH_EVENTS_MAX;
             if next.event.is_some() && !batch.is_empty() && !fits {
@@ -362,8 +362,7 @@ impl Connection {
             batch.extend(item.event);
         }
         if batch.is_empty() {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             // The pause counts from the last batch, one interval before the next would have gone.
             let Phase::Replaying { at, .. } = self.delivery.phase else { return };
             let last_at = at.saturating_sub(self.limits.replay_batch_interval_ms);
@@ -377,8 +376,7 @@ impl Connection {
         let at = now + self.limits.replay_batch_interval_ms;
         // Nothing to wait for: the replay is over with this batch.
         self.delivery.phase = if self.delivery.queue.is_empty() && self.delivery.has_all() {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             Phase::Settling { until: now + pause_ms }
         } else {
             Phase::Replaying { at, has_more_than_start }
@@ -416,7 +414,10 @@ impl Connection {
     fn pass(&mut self, item: &Item, now: Timestamp) {
         self.last_at = self.last_at.max(item.at);
         match item.mark {
-            Mark::TurnStarted => self.delivery.thinking_at = Some(now),
+            // A turn that is started again, by another worker, was announced already.
+            Mark::TurnStarted => {
+                self.delivery.thinking_at.get_or_insert(now);
+            }
             Mark::TurnEnded => self.delivery.thinking_at = None,
             Mark::SessionEnded => {
                 self.delivery.thinking_at = None;
