@@ -348,7 +348,8 @@ fn heartbeats_and_all_the_rest_have_buckets_of_their_own() {
     for _ in 0..limits::LIVENESS_BURST {
         bench.heartbeat();
     }
-    bench.seen();
+    let echoes = bench.seen().iter().filter(|it| it.ends_with("~HEARTBEAT")).count();
+    assert_eq!(echoes, usize::try_from(limits::LIVENESS_BURST).unwrap());
     bench.text(r#"{"type":"EVENT_TYPE_USER_TYPING","payload":{"state":"TYPING_STATE_STARTED"}}"#);
     assert_eq!(bench.newest_frame()["payload"]["retry_after_ms"], 200);
     for _ in 0..limits::REQUESTS_BURST {
