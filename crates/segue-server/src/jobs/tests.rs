@@ -213,7 +213,8 @@ impl World {
     }
 
     pub(crate) async fn join(&self) {
-        self.execute(Command::Join { bot: BotProfile::default(), custom: None }).await;
+        self.execute(Command::Join { bot: BotProfile::default(), retry_ms: 5_000, custom: None })
+            .await;
     }
 
     pub(crate) async fn say(&self, text: &str) {

@@ -183,7 +183,7 @@ async fn the_users_end_cuts_a_silent_turn_short_at_once() {
     let notices = log.iter().filter(|it| matches!(it.event, Event::NoticePosted { .. }));
     assert_eq!(notices.count(), 0);
     assert_eq!(seen(&world).await, ["hello", "one …", ""]);
-    let again = Command::Join { bot: BotProfile::default(), custom: None };
+    let again = Command::Join { bot: BotProfile::default(), retry_ms: 5_000, custom: None };
     assert!(matches!(world.execute(again).await, Outcome::Rejected(_)));
 }
 
