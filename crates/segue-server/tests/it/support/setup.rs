@@ -1,6 +1,6 @@
 //! A server to test: its configuration, its start, and the way to a session on it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use segue_server::{
     config::Config,
