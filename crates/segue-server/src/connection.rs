@@ -201,13 +201,11 @@ impl Connection {
             Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
         }
         self.deliver(context, &mut outputs);
-        match self.due_close(now) {
-            Some(code) => self.close(code, outputs),
-            None => {
-                self.ping_if_due(now, &mut outputs);
-                outputs
-            }
+        if let Some(code) = self.due_close(now) {
+            return self.close(code, outputs);
         }
+        self.ping_if_due(now, &mut outputs);
+        outputs
     }
 
     /// Call `handle` then, if nothing happens before.

@@ -23,6 +23,6 @@ pub mod outgoing;
 pub mod rates;
 pub mod serve;
 pub mod server;
-mod socket;
+pub mod socket;
 pub mod turn;
 pub mod wire;

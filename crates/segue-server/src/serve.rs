@@ -49,6 +49,11 @@ struct Wire {
 }
 
 impl Peer {
+    /// The other end of a connection over which nothing has gone yet.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, wire: Arc::default() }
+    }
+
     /// How many bytes were accepted so far.
     pub fn written(&self) -> u64 {
         self.wire.written.load(Ordering::Relaxed)
@@ -91,8 +96,8 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
 }
 
 fn begin(connections: &TaskTracker, tcp: TcpStream, address: SocketAddr, app: &Router) {
-    let wire = Arc::<Wire>::default();
-    let peer = Peer { address, wire: Arc::clone(&wire) };
+    let peer = Peer::new(address);
+    let wire = Arc::clone(&peer.wire);
     // Nagle's algorithm would hold small frames back.
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");

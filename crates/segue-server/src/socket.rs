@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{SinkExt, StreamExt};
+use axum::extract::ws::{CloseFrame, Message};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, error::CapacityError};
@@ -20,6 +20,17 @@ use crate::{
 };
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The frames of a socket, in and out: a web socket, or what a simulation makes of one.
+pub trait Web:
+    Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin
+{
+}
+
+impl<W> Web for W where
+    W: Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin
+{
+}
 
 /// What a socket works with.
 pub struct Socket {
@@ -58,7 +69,7 @@ struct UnderWay {
 
 impl Socket {
     /// Drives the socket to its end. Commands that were received are carried out even then.
-    pub async fn run(mut self, mut web: WebSocket) {
+    pub async fn run(mut self, mut web: impl Web) {
         let mut under_way = UnderWay::default();
         let end = self.drive(&mut web, &mut under_way).await;
         if let End::Close(code) = end {
@@ -74,7 +85,7 @@ impl Socket {
         }
     }
 
-    async fn drive(&mut self, web: &mut WebSocket, under_way: &mut UnderWay) -> End {
+    async fn drive(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
         let mut outputs = self.handle(Input::Tick);
         let mut is_stopping = false;
         let timer = tokio::time::sleep(Duration::ZERO);
@@ -117,11 +128,8 @@ impl Socket {
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
         let node = Arc::clone(&self.node);
         let gate = Arc::clone(&self.subscription.gate);
-        let mut context = Context {
-            now: node.now(),
-            ids: &mut || node.new_id(),
-            gate: &mut gate.lock(),
-        };
+        let mut context =
+            Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
         self.connection.handle(input, &mut context)
     }
 
@@ -176,7 +184,7 @@ impl Socket {
     async fn carry_out(
         &mut self,
         outputs: Vec<Output>,
-        web: &mut WebSocket,
+        web: &mut impl Web,
         under_way: &mut UnderWay,
     ) -> Result<(), End> {
         let mut is_fed = false;
@@ -215,10 +223,7 @@ impl Socket {
     }
 
     /// Waits for a write as long as the other end accepts anything at all.
-    async fn sent(
-        &self,
-        write: impl Future<Output = Result<(), axum::Error>>,
-    ) -> Result<(), End> {
+    async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
         tokio::pin!(write);
         loop {
             let written = self.peer.written();
@@ -239,7 +244,7 @@ impl Socket {
     }
 
     /// Says goodbye and waits a while for the answer.
-    async fn close(&self, mut web: WebSocket, code: u16) {
+    async fn close(&self, mut web: impl Web, code: u16) {
         self.peer.linger();
         let frame = CloseFrame { code, reason: reason(code).into() };
         let goodbye = async {

@@ -244,7 +244,8 @@ impl Delivery {
             },
             _ => true,
         };
-        start_is_there && (is_all || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
+        start_is_there
+            && (is_all || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
     }
 
     /// The read that is needed now.
@@ -321,8 +322,7 @@ impl Connection {
             // The first events of a session belong together: clients that see the bot's arrival in
             // the first batch do not ask for it again (clients, section 7).
             let is_head = is_first && batch.len() < limits::BATCH_HEAD_EVENTS;
-            let bytes_max =
-                if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
+            let bytes_max = if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
             let fits = wire::batch_bytes(batch.len() + 1, bytes + next_bytes) <= bytes_max
                 && batch.len() < limits::BATCH_EVENTS_MAX;
             if next.event.is_some() && !batch.is_empty() && !fits {
@@ -335,8 +335,7 @@ impl Connection {
             batch.extend(item.event);
         }
         if batch.is_empty() {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             // The pause counts from the last batch, one interval before the next would have gone.
             let Phase::Replaying { at, .. } = self.delivery.phase else { return };
             let last_at = at.saturating_sub(self.limits.replay_batch_interval_ms);
@@ -352,8 +351,7 @@ impl Connection {
         self.delivery.phase = if self.delivery.queue.is_empty()
             && self.delivery.queued_to() >= self.delivery.known
         {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             Phase::Settling { until: now + pause_ms }
         } else {
             Phase::Replaying { at, has_more_than_start }

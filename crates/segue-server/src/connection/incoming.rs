@@ -74,7 +74,11 @@ impl Connection {
             // Typing is for live agents, and there is no desk yet: nobody listens.
             Ask::Typing(_) => {}
             Ask::Join => {
-                let command = Command::Join { bot: self.bot.clone(), custom: custom.clone() };
+                let command = Command::Join {
+                    bot: self.bot.clone(),
+                    retry_ms: self.limits.join_retry_seconds * 1_000,
+                    custom: custom.clone(),
+                };
                 self.execute(command, custom, outputs);
             }
             Ask::End => self.execute(Command::End { custom: custom.clone() }, custom, outputs),

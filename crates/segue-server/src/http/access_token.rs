@@ -16,6 +16,7 @@ use crate::{limits, serve::Peer, wire::HttpError};
 
 /// The answer.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct AccessToken {
     access_token: String,
     expires_in: u64,

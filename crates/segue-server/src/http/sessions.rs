@@ -63,10 +63,10 @@ pub async fn create(
     let wanted = wanted.ok_or_else(|| refuse(HttpError::UnreadableRequest))?;
     let user_agent = headers.get("user-agent").and_then(|it| it.to_str().ok());
     // A session ends well before its token does: then a token that is about to end opens none.
-    let expires_at = life_end(now, &claims, &connector)
-        .ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    let expires_at =
+        life_end(now, &claims, &connector).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     let facts = facts(wanted, claims, expires_at, user_agent);
-    let id = SessionId(uuid::Uuid::new_v4().as_u128());
+    let id = SessionId(uuid::Builder::from_random_bytes(rand::random()).into_uuid().as_u128());
     match app.node.create(Session::new(id, Arc::new(facts)), start(now, &connector)).await {
         Outcome::Recorded { .. } => {
             info!(session.id = %id, connector = %connector.id, "created session {id}");
@@ -120,12 +120,7 @@ fn life_end(now: Timestamp, claims: &Claims, connector: &Connector) -> Option<Ti
     Some((now + life_ms).min(token_end)).filter(|it| *it > now)
 }
 
-fn facts(
-    wanted: Wanted,
-    claims: Claims,
-    expires_at: Timestamp,
-    user_agent: Option<&str>,
-) -> Facts {
+fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Option<&str>) -> Facts {
     Facts {
         connector: claims.connector,
         token: claims.jti,

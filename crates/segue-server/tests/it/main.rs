@@ -4,7 +4,12 @@
 //! line `/// Covers 1.3, 1.4.` above it; `rules.rs` checks that. No test waits for a time to pass:
 //! each waits for what it wants to see, up to a deadline at which it fails.
 
+mod bare;
+mod killed;
+mod pick;
+mod scenes;
 mod support;
+mod wire;
 
 mod access_token;
 mod connect;
@@ -15,5 +20,14 @@ mod long_messages;
 mod requests;
 mod rules;
 mod secrets;
+mod section_4;
+mod section_4_once;
+mod section_4_refusals;
+mod section_6;
+mod section_6_chunks;
+mod section_6_failures;
+mod section_7;
+mod section_8;
+mod section_8_close;
 mod smoke;
 mod upgrade;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The sections whose rules have to be covered here, in tests over a socket.
-const SECTIONS_OVER_SOCKETS: &[u32] = &[1, 2, 3, 5];
+const SECTIONS_OVER_SOCKETS: &[u32] = &[1, 2, 3, 4, 5, 6, 7, 8];
 
 /// The sections whose rules about time have to be covered on a clock that the test moves: beside
 /// the code, or in the simulator.

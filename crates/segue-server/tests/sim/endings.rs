@@ -1,0 +1,155 @@
+//! Promises about when a session ends: not too early, not much too late, and only for a reason.
+
+use segue_core::{EndReason, Event, Session, SessionId, ports::Commit};
+
+use crate::{
+    situations::Situation,
+    store::Life,
+    users::Talk,
+    world::World,
+};
+
+/// Clocks of two nodes differ by less than this.
+const SKEW_MS: u64 = 6_000;
+
+/// A timer that is due is looked after within this, once everything works.
+const LATE_MS: u64 = 20_000;
+
+/// Looks at the end of a session in the moment in which it is committed.
+pub fn check_end(world: &World, life: &Life, commit: &Commit) {
+    let ended = commit.entries.iter().find_map(|entry| match &entry.event {
+        Event::SessionEnded { reason } => Some((*reason, entry.at)),
+        _ => None,
+    });
+    let Some((reason, at)) = ended else { return };
+    let session = &commit.session;
+    tell_race(world, session.id, reason);
+    match reason {
+        EndReason::UserEnd => {
+            let is_asked = |it: &segue_core::Entry| matches!(it.event, Event::EndRequested { .. });
+            if !commit.entries.iter().any(is_asked) {
+                violated(world, session, "ended by the user, who did not ask for it");
+            }
+        }
+        EndReason::NaturalEnd => {
+            let is_finished = |it: &segue_core::Entry| {
+                matches!(it.event, Event::TurnEnded { outcome: segue_core::TurnOutcome::Finished, .. })
+            };
+            let is_by_bot = commit.entries.iter().any(is_finished);
+            if !is_by_bot && at < session.facts.expires_at {
+                violated(world, session, "ended before its time, and not by the bot");
+            }
+        }
+        EndReason::UserAbandoned => check_abandoned(world, life, session),
+    }
+}
+
+fn check_abandoned(world: &World, life: &Life, session: &Session) {
+    let now_ms = world.ms();
+    let limits = &world.plan.limits;
+    let grace_ms = limits.restart_grace_seconds * 1_000;
+    let started_ms = life.started_at.saturating_sub(World::on_clock(life, 0));
+    if now_ms + 100 < started_ms + grace_ms {
+        violated(world, session, "abandoned right after a start");
+    }
+    let Some(talk) = talk(world, session.id) else { return };
+    // What this node heard itself, and what the others had written down.
+    let heard_ms = talk.known.lock().signs.get(&life.number).copied().unwrap_or(0);
+    let stored_ms = world.stored_signs.lock().get(&session.id).copied().unwrap_or(0);
+    let (created_ms, said_ms) = said(world, session.id);
+    let seen_ms = heard_ms.max(stored_ms).max(created_ms);
+    let lasted = |from_ms: u64, wanted_ms: u64| {
+        let (down_ms, downs) = down_since(world, from_ms);
+        let slack_ms = SKEW_MS * (1 + downs);
+        now_ms + slack_ms >= from_ms + down_ms + wanted_ms
+    };
+    let is_absent = lasted(seen_ms, limits.idle_seconds * 1_000);
+    let is_silent = lasted(said_ms, limits.silence_seconds * 1_000);
+    match (is_absent, is_silent) {
+        (true, _) => world.count(Situation::EndedForAbsence),
+        (false, true) => world.count(Situation::EndedForSilence),
+        (false, false) => {
+            let what = format!("abandoned too early: seen {seen_ms}, said {said_ms}, now {now_ms}");
+            violated(world, session, &what);
+        }
+    }
+}
+
+/// Nodes write down once a minute that they are alive, and whom they have heard.
+pub fn check_still_alive(world: &World, session: &Session) {
+    let now_ms = world.ms();
+    let limits = &world.plan.limits;
+    let Some(talk) = talk(world, session.id) else { return };
+    let heard_ms = talk.known.lock().signs.values().max().copied().unwrap_or(0);
+    let (created_ms, said_ms) = said(world, session.id);
+    let (recorded_ms, start_ms) = {
+        let down = world.down.lock();
+        (down.recorded_ms, down.newest_start_ms)
+    };
+    let grace_ms = start_ms + limits.restart_grace_seconds * 1_000;
+    let is_late = |from_ms: u64, wanted_ms: u64| {
+        let due_ms = (from_ms + wanted_ms + recorded_ms).max(grace_ms).max(world.plan.active_ms);
+        now_ms > due_ms + LATE_MS
+    };
+    if is_late(heard_ms.max(created_ms), limits.idle_seconds * 1_000) {
+        violated(world, session, "the user is gone, and it has not ended");
+    }
+    if is_late(said_ms, limits.silence_seconds * 1_000) {
+        violated(world, session, "nothing is said, and it has not ended");
+    }
+    let life = limits.session_life_seconds * 1_000;
+    if now_ms > (created_ms + life).max(world.plan.active_ms) + LATE_MS {
+        violated(world, session, "its life is over, and it has not ended");
+    }
+}
+
+/// When a session was created, and when something was last said in it.
+fn said(world: &World, id: SessionId) -> (u64, u64) {
+    let is_said = |event: &Event| {
+        matches!(
+            event,
+            Event::SessionStarted { .. }
+                | Event::JoinRequested { .. }
+                | Event::BotJoined { .. }
+                | Event::UserMessagePosted { .. }
+                | Event::BotMessagePosted { .. }
+        ) || matches!(event, Event::BotChunkPosted { text, .. } if !text.is_empty())
+    };
+    world.chronicle(|it| {
+        let commits = &it.commits[&id];
+        let newest = commits.iter().rev().find(|it| it.entries.iter().any(|it| is_said(&it.event)));
+        (commits[0].at_ms, newest.map_or(0, |it| it.at_ms))
+    })
+}
+
+/// For how long no node was up since then, and how often.
+fn down_since(world: &World, from_ms: u64) -> (u64, u64) {
+    let down = world.down.lock();
+    let later = down.spans.iter().filter(|(_, to)| *to > from_ms);
+    let spans: Vec<u64> = later.map(|(from, to)| to - from.max(&from_ms)).collect();
+    (spans.iter().sum(), spans.len() as u64)
+}
+
+fn tell_race(world: &World, id: SessionId, reason: EndReason) {
+    let Some(talk) = talk(world, id) else { return };
+    let now_ms = world.ms();
+    let known = talk.known.lock();
+    let is_near = |it: &&crate::users::Sent| {
+        it.copies.iter().any(|(at, ..)| now_ms.abs_diff(*at) <= 1_000)
+    };
+    let is_raced = known.messages.values().any(|it| is_near(&it));
+    drop(known);
+    match reason {
+        EndReason::UserEnd if is_raced => world.count(Situation::EndAgainstMessage),
+        EndReason::UserAbandoned if is_raced => world.count(Situation::MessageAgainstExpiry),
+        _ => {}
+    }
+}
+
+fn talk(world: &World, id: SessionId) -> Option<std::sync::Arc<Talk>> {
+    world.talks.lock().iter().find(|it| it.id == id).cloned()
+}
+
+fn violated(world: &World, session: &Session, what: &str) {
+    world.violated(format!("s{:x}: {what}", session.id.0 & 0xff));
+}

@@ -1,0 +1,624 @@
+//! Users: several clients of one conversation, each with its cursor, who retry, repeat, fall silent,
+//! come back and end it. Each checks what it is sent, on the spot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::extract::ws::{Message, Utf8Bytes};
+use parking_lot::Mutex;
+use segue_core::{Facts, SessionId};
+use segue_server::limits::Limits;
+use tokio::time::Instant;
+
+use crate::{
+    frames::{Frame, parse},
+    situations::Situation,
+    socket::{Heard, Link},
+    world::World,
+};
+
+/// One conversation, as its user knows it.
+pub struct Talk {
+    pub id: SessionId,
+    pub facts: Arc<Facts>,
+    pub limits: Arc<Limits>,
+    pub character: Character,
+    pub known: Mutex<Known>,
+}
+
+/// How a user behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Character {
+    pub clients: u64,
+    /// Milliseconds between two things that a client does, at the most.
+    pub pause_ms_max: u64,
+    /// So many of a thousand things are an end.
+    pub ends_permille: u64,
+    /// Falls silent then, on the world's clock.
+    pub hush_at_ms: u64,
+    pub hush: Hush,
+}
+
+/// How a user falls silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hush {
+    /// Closes everything.
+    Leaves,
+    /// Leaves the sockets open and sends nothing.
+    Sleeps,
+    /// Sends heartbeats only.
+    Beats,
+    /// As `Sleeps`, and says something at the moment at which the session may end.
+    SpeaksAtTheEdge,
+}
+
+/// What the clients of one user know together.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// By the tag that is written beside each.
+    pub messages: BTreeMap<String, Sent>,
+    /// The newest frame, or upgrade, by the life of the node that it reached.
+    pub signs: BTreeMap<u64, u64>,
+    pub asked_to_join_ms: Option<u64>,
+    pub asked_to_end_ms: Option<u64>,
+    pub clients: BTreeMap<u64, Progress>,
+    pub is_ended: bool,
+    pub is_not_asked: bool,
+}
+
+/// How far a client has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    pub cursor: u64,
+    /// Since when its socket has been sound, if it is.
+    pub sound_since_ms: Option<u64>,
+}
+
+/// A message of the user.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    pub text: String,
+    pub key: Key,
+    /// When, by which client, to which life.
+    pub copies: Vec<(u64, u64, u64)>,
+    /// Sequence of the echo.
+    pub echoed: Option<u64>,
+    pub refusals: u64,
+    pub is_refused_for_good: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Key {
+    #[default]
+    Local,
+    ClientEvent,
+    None,
+}
+
+/// One application of the user: a tab, a telephone.
+pub struct Client {
+    pub world: Arc<World>,
+    pub talk: Arc<Talk>,
+    pub number: u64,
+    pub cursor: u64,
+    pub place: usize,
+}
+
+/// What a client expects of one socket.
+struct Expected {
+    life: u64,
+    next: u64,
+    opened_with: u64,
+    is_first_batch: bool,
+    is_live: bool,
+    is_ended: bool,
+    /// Tags of what was sent here.
+    sent: BTreeSet<String>,
+    newest_at: String,
+}
+
+impl Talk {
+    fn frame_of(&self, tag: &str, sent: &Sent) -> String {
+        let key = match sent.key {
+            Key::Local => format!("\"local_id\":\"{tag}\","),
+            Key::ClientEvent => format!("\"client_event_id\":\"{tag}\","),
+            Key::None => String::new(),
+        };
+        let text = &sent.text;
+        format!(
+            "{{\"type\":\"EVENT_TYPE_USER_MESSAGE\",\"payload\":{{\"text\":\"{text}\"}},\
+             \"metadata\":{{\"custom\":{{{key}\"tag\":\"{tag}\"}}}}}}"
+        )
+    }
+
+    /// Tags of messages of which the user does not know what became of them.
+    fn open_tags(&self) -> Vec<String> {
+        let known = self.known.lock();
+        let is_open = |it: &&String| known.messages[*it].is_open();
+        known.messages.keys().filter(is_open).cloned().collect()
+    }
+}
+
+impl Sent {
+    /// Whether it has to be sent again until it is answered.
+    pub fn is_open(&self) -> bool {
+        let is_answered = self.echoed.is_some() || self.is_refused_for_good;
+        !is_answered && self.key != Key::None
+    }
+}
+
+impl Client {
+    pub async fn run(mut self) {
+        self.pause(1_500).await;
+        while !self.world.is_over() {
+            if self.is_hushed() && self.talk.character.hush == Hush::Leaves {
+                break;
+            }
+            let Some(link) = self.open().await else {
+                self.pause(1_500).await;
+                continue;
+            };
+            let is_final = self.converse(link).await;
+            self.note(|it| it.sound_since_ms = None);
+            if is_final && !self.world.dice.percent(20) {
+                break;
+            }
+            // Some stay away for long.
+            let is_long = self.world.is_active() && self.world.dice.percent(10);
+            self.pause(if is_long { 20_000 } else { 2_000 }).await;
+        }
+    }
+
+    async fn pause(&self, ms_max: u64) {
+        let ms = self.world.dice.below(ms_max + 1);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    fn is_hushed(&self) -> bool {
+        self.world.ms() >= self.talk.character.hush_at_ms
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Progress)) {
+        change(self.talk.known.lock().clients.entry(self.number).or_default());
+    }
+
+    /// Opens a socket at any node that is up.
+    async fn open(&mut self) -> Option<(Link, Expected)> {
+        let world = Arc::clone(&self.world);
+        let place = world.place_up()?;
+        if place != self.place && self.cursor > 0 {
+            world.count(Situation::ReconnectToOtherNode);
+        }
+        self.place = place;
+        if world.is_active() && world.dice.percent(10) {
+            // A cold start.
+            self.cursor = 0;
+        }
+        let claimed = if world.dice.percent(3) { 1_000_000 } else { self.cursor };
+        if claimed > self.cursor {
+            world.count(Situation::CursorBeyondEnd);
+        }
+        if world.has_open_stream(self.talk.id) {
+            world.count(Situation::ReconnectInStream);
+        }
+        if world.has_ended(self.talk.id) {
+            world.count(Situation::ReadAfterEnd);
+        }
+        let (link, life) = World::upgrade(&world, place, &self.talk, claimed)?;
+        let expected = Expected {
+            life,
+            next: claimed + 1,
+            opened_with: claimed,
+            is_first_batch: true,
+            is_live: false,
+            is_ended: false,
+            sent: BTreeSet::new(),
+            newest_at: String::new(),
+        };
+        Some((link, expected))
+    }
+
+    /// Talks until the socket ends. `true` when there is no reason to come back.
+    async fn converse(&mut self, (mut link, mut expected): (Link, Expected)) -> bool {
+        let world = Arc::clone(&self.world);
+        let mut act_at = self.first_act();
+        let mut beat_at = Instant::now() + Duration::from_secs(5);
+        let spoil_at = Instant::now() + Duration::from_millis(world.dice.within(100, 20_000));
+        let mut is_spoilt = !world.is_active() || world.dice.percent(25);
+        self.note(|it| it.sound_since_ms = Some(world.ms()));
+        while !world.is_over() {
+            tokio::select! {
+                biased;
+                heard = link.from_node.recv() => {
+                    if world.dice.percent(5) {
+                        self.pause(40).await;
+                    }
+                    match heard {
+                        None => return false,
+                        Some(Heard::Frame(text)) => self.take(&text, &mut expected),
+                        Some(Heard::Ping) => {
+                            let _ = link.to_node.send(Message::Pong(bytes::Bytes::new()));
+                        }
+                        Some(Heard::Closed(code)) => return self.closed(code, &expected),
+                        Some(Heard::Refused(why)) => return self.refused(why),
+                    }
+                }
+                () = tokio::time::sleep_until(act_at) => {
+                    self.act(&link, &mut expected);
+                    act_at = Instant::now() + self.until_next_act();
+                }
+                () = tokio::time::sleep_until(beat_at) => {
+                    let is_quiet = matches!(
+                        self.talk.character.hush, Hush::Sleeps | Hush::SpeaksAtTheEdge);
+                    if !(self.is_hushed() && is_quiet) {
+                        self.send(&link, "HEARTBEAT", "{}");
+                    }
+                    beat_at = Instant::now() + Duration::from_secs(5);
+                }
+                () = tokio::time::sleep_until(spoil_at), if !is_spoilt => {
+                    is_spoilt = true;
+                    if !world.is_active() {
+                        continue;
+                    }
+                    self.note(|it| it.sound_since_ms = None);
+                    if !self.spoil(&link).await {
+                        return false;
+                    }
+                }
+            }
+            if self.is_hushed() && self.talk.character.hush == Hush::Leaves {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Something happens to the wire. `false` when the client goes.
+    async fn spoil(&self, link: &Link) -> bool {
+        let dice = &self.world.dice;
+        match dice.below(10) {
+            0..6 => {
+                // Frames in flight may be lost in both directions, or arrive after all.
+                link.trouble.is_cut.store(dice.percent(60), Ordering::Relaxed);
+                false
+            }
+            6..8 => {
+                self.world.count(Situation::SilentHole);
+                link.trouble.is_hole.store(true, Ordering::Relaxed);
+                self.pause(15_000).await;
+                false
+            }
+            _ => {
+                self.world.count(Situation::SlowReader);
+                link.trouble.is_stalled.store(true, Ordering::Relaxed);
+                self.pause(15_000).await;
+                false
+            }
+        }
+    }
+
+    fn closed(&self, code: u16, expected: &Expected) -> bool {
+        if code == 1000 && !expected.is_ended && expected.opened_with < 1_000_000 {
+            let reached = self.world.reached(self.talk.id);
+            // A cursor at the end claims to have it.
+            if expected.next <= reached {
+                self.world.violated("closed with 1000 before the end was sent".to_owned());
+            }
+        }
+        code == 1000
+    }
+
+    fn refused(&self, why: &'static str) -> bool {
+        let is_over = self.world.has_ended(self.talk.id);
+        if why == "session not found" && !is_over {
+            self.world.violated("a session that lives was not found".to_owned());
+        }
+        why == "session not found"
+    }
+
+    // ------------------------------------------------------------------------------ what it does
+
+    fn first_act(&self) -> Instant {
+        let ms = match self.world.dice.below(10) {
+            0..4 => 0,
+            4..6 => self.world.dice.within(0, 60),
+            _ => self.world.dice.within(0, self.talk.character.pause_ms_max),
+        };
+        Instant::now() + Duration::from_millis(ms)
+    }
+
+    fn until_next_act(&self) -> Duration {
+        let dice = &self.world.dice;
+        if self.is_hushed() {
+            return Duration::from_secs(3_600);
+        }
+        if !self.world.is_active() {
+            return Duration::from_millis(dice.within(1_000, 2_500));
+        }
+        let hush_at_ms = self.talk.character.hush_at_ms;
+        let until_hush_ms = hush_at_ms.saturating_sub(self.world.ms());
+        if self.talk.character.hush == Hush::SpeaksAtTheEdge && until_hush_ms < 3_000 {
+            let limits = &self.talk.limits;
+            let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
+            let edge_ms = last_ms + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
+            let at_ms = edge_ms + dice.below(1_200);
+            return Duration::from_millis(at_ms.saturating_sub(self.world.ms()).max(1));
+        }
+        Duration::from_millis(dice.within(1, self.talk.character.pause_ms_max))
+    }
+
+    fn act(&self, link: &Link, expected: &mut Expected) {
+        let dice = &self.world.dice;
+        let open = self.talk.open_tags();
+        if self.is_hushed() {
+            if self.talk.character.hush == Hush::SpeaksAtTheEdge && self.world.is_active() {
+                self.say_new(link, expected);
+            }
+            return;
+        }
+        if !self.world.is_active() {
+            let is_not_asked = std::mem::take(&mut self.talk.known.lock().is_not_asked);
+            if is_not_asked {
+                self.join(link);
+            }
+            for tag in open.iter().take(3) {
+                self.say(link, expected, tag);
+            }
+            return;
+        }
+        if !open.is_empty() && dice.percent(45) {
+            let tag = &open[usize::try_from(dice.below(open.len() as u64)).unwrap()];
+            for _ in 0..dice.pick(&[1, 1, 3]) {
+                self.say(link, expected, tag);
+            }
+            return;
+        }
+        if dice.permille(self.talk.character.ends_permille) {
+            self.talk.known.lock().asked_to_end_ms = Some(self.world.ms());
+            return self.send(link, "USER_END_SESSION", "{}");
+        }
+        match dice.below(100) {
+            0..35 => self.say_new(link, expected),
+            35..42 => (0..dice.within(2, 6)).for_each(|_| self.say_new(link, expected)),
+            42..67 => self.join(link),
+            67..72 => self.say_again(link, expected),
+            72..75 => self.send(link, "USER_TYPING", "{\"state\":\"TYPING_STATE_STARTED\"}"),
+            75..78 => self.send(link, "SESSION_START", "{}"),
+            78..80 => drop(link.to_node.send(Message::Binary(bytes::Bytes::new()))),
+            _ => self.send(link, "HEARTBEAT", "{}"),
+        }
+    }
+
+    fn send(&self, link: &Link, kind: &str, payload: &str) {
+        let frame = format!("{{\"type\":\"EVENT_TYPE_{kind}\",\"payload\":{payload}}}");
+        drop(link.to_node.send(Message::text(frame)));
+    }
+
+    fn join(&self, link: &Link) {
+        let now_ms = self.world.ms();
+        let before = self.talk.known.lock().asked_to_join_ms.replace(now_ms);
+        if before.is_some_and(|it| now_ms < it + 150) && self.world.is_unasked(self.talk.id) {
+            self.world.count(Situation::JoinAgainstJoin);
+        }
+        self.send(link, "REQUEST_POLY_AGENT_JOIN", "{}");
+    }
+
+    fn say_new(&self, link: &Link, expected: &mut Expected) {
+        let key = self.world.dice.pick(&[Key::Local, Key::Local, Key::ClientEvent, Key::None]);
+        let tag = {
+            let mut known = self.talk.known.lock();
+            let tag = format!("m{:03}", known.messages.len());
+            let sent = Sent { text: format!("words of {tag}"), key, ..Sent::default() };
+            known.messages.insert(tag.clone(), sent);
+            tag
+        };
+        self.say(link, expected, &tag);
+    }
+
+    /// Sends what is known to be in the log once more.
+    fn say_again(&self, link: &Link, expected: &mut Expected) {
+        let tags: Vec<String> = {
+            let known = self.talk.known.lock();
+            let keyed = known.messages.iter().filter(|(_, it)| it.key != Key::None);
+            keyed.map(|(tag, _)| tag.clone()).collect()
+        };
+        if tags.is_empty() {
+            return;
+        }
+        let tag = &tags[usize::try_from(self.world.dice.below(tags.len() as u64)).unwrap()];
+        self.say(link, expected, tag);
+    }
+
+    fn say(&self, link: &Link, expected: &mut Expected, tag: &str) {
+        let now_ms = self.world.ms();
+        let frame = {
+            let mut known = self.talk.known.lock();
+            let sent = known.messages.get_mut(tag).unwrap();
+            self.tell_copies(sent, expected, now_ms);
+            sent.copies.push((now_ms, self.number, expected.life));
+            self.talk.frame_of(tag, sent)
+        };
+        if self.world.has_ended(self.talk.id) {
+            self.world.count(Situation::MessageAfterEnd);
+        }
+        expected.sent.insert(tag.to_owned());
+        drop(link.to_node.send(Message::text(frame)));
+    }
+
+    fn tell_copies(&self, sent: &Sent, expected: &Expected, now_ms: u64) {
+        let Some((at_ms, client, life)) = sent.copies.last().copied() else { return };
+        if now_ms < at_ms + 200 && client != self.number {
+            self.world.count(Situation::DuplicateOnTwoSockets);
+            if life != expected.life {
+                self.world.count(Situation::DuplicateOnTwoNodes);
+            }
+        }
+        if self.world.is_dead(life) {
+            self.world.count(Situation::DuplicateAfterCrash);
+        }
+        let is_ahead = sent.echoed.is_none_or(|it| it >= expected.next);
+        if !expected.is_live && is_ahead && self.world.is_in_log(self.talk.id, &sent.text) {
+            self.world.count(Situation::DuplicateDuringReplay);
+        }
+    }
+
+    // -------------------------------------------------------------------------- what it is sent
+
+    fn take(&mut self, text: &Utf8Bytes, expected: &mut Expected) {
+        let Ok(frame) = parse(text) else { return };
+        self.world.write(&format!("s{:x} client {} < {text:.300}", self.talk.id.0 & 0xff, self.number));
+        if !frame.is("EVENT_BATCH") {
+            if frame.sequence.is_some() {
+                expected.is_live = true;
+                if expected.is_first_batch {
+                    self.wrong("a single event before the first batch", &frame);
+                }
+                self.take_event(&frame, expected, Place::Single);
+            } else {
+                self.take_transient(&frame, expected);
+            }
+            return;
+        }
+        if text.len() > 131_072 {
+            self.wrong("a batch is too large", &frame);
+        }
+        if expected.is_live && !expected.is_first_batch {
+            self.world.count(Situation::CaughtUpInBatches);
+        }
+        let events = frame.events();
+        if events.is_empty() || events.len() > 100 {
+            self.world.violated(format!("a batch of {} events", events.len()));
+        }
+        for (i, event) in events.iter().enumerate() {
+            let is_head = expected.is_first_batch && i == 0;
+            if is_head && !event.is("SESSION_START") {
+                self.wrong("the first batch begins with something else than the start", event);
+            }
+            if event.sequence.is_none() {
+                self.wrong("a transient event in a batch", event);
+            }
+            self.take_event(event, expected, if is_head { Place::Head } else { Place::Batch });
+        }
+        expected.is_first_batch = false;
+    }
+
+    fn take_event(&mut self, event: &Frame<'_>, expected: &mut Expected, place: Place) {
+        let sequence = event.sequence.unwrap_or(0);
+        if !self.world.is_as_committed(self.talk.id, sequence, event.text) {
+            self.wrong("an event is not the one that was committed", event);
+        }
+        if sequence != expected.next {
+            let is_start = place == Place::Head && sequence == 1;
+            let is_echo = place == Place::Single
+                && sequence < expected.next
+                && event.is("USER_MESSAGE")
+                && event.tag().is_some_and(|tag| expected.sent.contains(&tag));
+            let is_beyond = expected.opened_with >= 1_000_000;
+            if is_beyond && !is_start && expected.next > 1_000_000 {
+                // It claimed more than there was: later events follow, from wherever.
+                expected.next = sequence;
+            } else if !is_start && !is_echo {
+                let wanted = expected.next;
+                self.wrong(&format!("expected {wanted}"), event);
+                expected.next = sequence;
+            } else {
+                return self.take_echo(event);
+            }
+        }
+        if expected.is_ended {
+            self.wrong("an event after the end", event);
+        }
+        if event.timestamp < expected.newest_at.as_str() {
+            self.wrong("time runs backwards", event);
+        }
+        event.timestamp.clone_into(&mut expected.newest_at);
+        expected.is_ended |= event.is("SESSION_END");
+        expected.next = sequence + 1;
+        if expected.opened_with < 1_000_000 {
+            self.cursor = self.cursor.max(sequence);
+            let cursor = self.cursor;
+            self.note(|it| it.cursor = cursor);
+        }
+        self.take_echo(event);
+        if expected.is_ended {
+            self.talk.known.lock().is_ended = true;
+        }
+    }
+
+    fn take_echo(&self, event: &Frame<'_>) {
+        let Some(tag) = event.tag().filter(|_| event.is("USER_MESSAGE")) else { return };
+        let mut known = self.talk.known.lock();
+        let Some(sent) = known.messages.get_mut(&tag) else { return };
+        let before = *sent.echoed.get_or_insert(event.sequence.unwrap_or(0));
+        let is_refused = sent.is_refused_for_good;
+        drop(known);
+        if Some(before) != event.sequence {
+            self.wrong("a second echo of one message", event);
+        }
+        if is_refused {
+            self.wrong("the echo of a message that was refused for good", event);
+        }
+    }
+
+    fn take_transient(&self, event: &Frame<'_>, expected: &mut Expected) {
+        if expected.is_first_batch && event.is("POLY_AGENT_THINKING") {
+            self.wrong("thinking before the first batch", event);
+        }
+        if expected.is_ended && !event.is("HEARTBEAT") && !event.is("SYSTEM_MESSAGE") {
+            self.wrong("something after the end", event);
+        }
+        if event.timestamp < expected.newest_at.as_str() {
+            self.wrong("time runs backwards", event);
+        }
+        if event.is("POLY_AGENT_THINKING") {
+            self.world.count(Situation::Thinking);
+        }
+        if event.is("SYSTEM_MESSAGE") {
+            self.take_refusal(event);
+        }
+    }
+
+    fn take_refusal(&self, event: &Frame<'_>) {
+        let (code, tag) = (event.code().unwrap_or_default(), event.tag());
+        let mut known = self.talk.known.lock();
+        match code.as_str() {
+            "session_not_found" => {
+                if !self.world.has_ended(self.talk.id) {
+                    self.world.violated("a session that lives is said to have ended".to_owned());
+                }
+                if let Some(sent) = tag.and_then(|it| known.messages.get_mut(&it)) {
+                    sent.is_refused_for_good = true;
+                    sent.refusals += 1;
+                }
+            }
+            "conversation_not_found" => {
+                known.is_not_asked = true;
+                self.world.count(Situation::MessageBeforeJoin);
+                if let Some(sent) = tag.and_then(|it| known.messages.get_mut(&it)) {
+                    sent.refusals += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wrong(&self, what: &str, event: &Frame<'_>) {
+        let (id, sequence, kind) = (event.id, event.sequence, event.kind);
+        let (session, number) = (self.talk.id.0 & 0xff, self.number);
+        self.world.violated(format!(
+            "client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"
+        ));
+    }
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// First in the first batch.
+    Head,
+    Batch,
+    Single,
+}
