@@ -13,7 +13,7 @@ use segue_core::{
 
 use crate::{
     item::{Frame, Item},
-    limits::Limits,
+    limits::{self, Limits},
     rates::SessionGate,
     wire::{self, Transient},
 };
@@ -133,6 +133,8 @@ pub struct Connection {
     bot: BotProfile,
     delivery: Delivery,
     waiting: Waiting,
+    /// Sent as soon as the first batch is.
+    early_answers: Vec<Output>,
     /// The newest timestamp that was sent; none after it is older.
     last_at: Timestamp,
     /// A text frame came then for the last time.
@@ -161,6 +163,7 @@ impl Connection {
             limits,
             bot,
             waiting: Waiting::default(),
+            early_answers: Vec::new(),
             last_at: 0,
             text_at: now,
             sign_at: now,
@@ -215,6 +218,11 @@ impl Connection {
             None => self.text_at + self.limits.connection_idle_seconds * 1_000,
         };
         close_at.min(self.ping_at()).min(self.delivery.wake_at())
+    }
+
+    /// Whether there is room for what answers another frame of the client.
+    pub fn has_room(&self) -> bool {
+        self.early_answers.len() < limits::COMMANDS_QUEUED_MAX
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.

@@ -178,6 +178,11 @@ impl Delivery {
         self.look_at = self.look_at.min(now + limits::LOOK_AFTER_COMMAND_MS);
     }
 
+    /// Whether nothing was sent yet.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+    }
+
     pub(super) fn wake_at(&self) -> Timestamp {
         let send_at = match &self.phase {
             Phase::Opening { at, .. } | Phase::Replaying { at, .. } if self.may_send_batch() => *at,
