@@ -133,8 +133,8 @@ pub struct Connection {
     bot: BotProfile,
     delivery: Delivery,
     waiting: Waiting,
-    /// Sent as soon as the first batch is.
-    early_answers: Vec<Output>,
+    /// What waits for the first batch, because that is the first frame on every socket.
+    early: Vec<Early>,
     /// The newest timestamp that was sent; none after it is older.
     last_at: Timestamp,
     /// A text frame came then for the last time.
@@ -145,6 +145,14 @@ pub struct Connection {
     /// The socket was sent the session's end, or claims to have it.
     end_sent_at: Option<Timestamp>,
     is_closed: bool,
+}
+
+/// Something that the client is told before its first batch.
+#[derive(Debug)]
+enum Early {
+    Transient(Transient),
+    /// An echo that it has, once more.
+    Echo(Frame),
 }
 
 impl Connection {
@@ -163,7 +171,7 @@ impl Connection {
             limits,
             bot,
             waiting: Waiting::default(),
-            early_answers: Vec::new(),
+            early: Vec::new(),
             last_at: 0,
             text_at: now,
             sign_at: now,
@@ -204,6 +212,9 @@ impl Connection {
             Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
         }
         self.deliver(context, &mut outputs);
+        if self.early.len() > limits::EARLY_FRAMES_MAX {
+            return self.close(CloseCode::TryAgain, outputs);
+        }
         if let Some(code) = self.due_close(now) {
             return self.close(code, outputs);
         }
@@ -213,16 +224,15 @@ impl Connection {
 
     /// Call `handle` then, if nothing happens before.
     pub fn wake_at(&self) -> Timestamp {
-        let close_at = match self.end_sent_at {
+        let own_at = match self.end_sent_at {
+            // No other clock matters any more; one that is over would keep waking the connection.
             Some(at) => at + self.limits.close_after_end_ms,
-            None => self.text_at + self.limits.connection_idle_seconds * 1_000,
+            None => {
+                let idle_at = self.text_at + self.limits.connection_idle_seconds * 1_000;
+                idle_at.min(self.ping_at())
+            }
         };
-        close_at.min(self.ping_at()).min(self.delivery.wake_at())
-    }
-
-    /// Whether there is room for what answers another frame of the client.
-    pub fn has_room(&self) -> bool {
-        self.early_answers.len() < limits::COMMANDS_QUEUED_MAX
+        own_at.min(self.delivery.wake_at())
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.
@@ -243,7 +253,8 @@ impl Connection {
     }
 
     fn ping_if_due(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        if self.pinged_at.is_none() && now >= self.ping_at() {
+        let is_wanted = self.pinged_at.is_none() && self.end_sent_at.is_none();
+        if is_wanted && now >= self.ping_at() {
             self.pinged_at = Some(now);
             outputs.push(Output::Ping);
         }
@@ -273,10 +284,34 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Transient(transient.clone()));
+            return;
+        }
         self.last_at = self.last_at.max(context.now);
         let id = EntryId((context.ids)());
         let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));
+    }
+
+    /// Sends an echo once more that the client has.
+    fn send_again(&mut self, echo: Frame, outputs: &mut Vec<Output>) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Echo(echo));
+        } else if self.end_sent_at.is_none() && !self.delivery.claims_end() {
+            outputs.push(Output::Send(echo));
+        }
+        // After the end another echo would re-open mobile clients (protocol, section 4).
+    }
+
+    /// The first batch is out: sends what waited for it.
+    fn send_early(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
+        for early in std::mem::take(&mut self.early) {
+            match early {
+                Early::Transient(transient) => self.send_transient(&transient, context, outputs),
+                Early::Echo(echo) => self.send_again(echo, outputs),
+            }
+        }
     }
 }
 

@@ -249,3 +249,6 @@ impl Workers {
         at + self.downtimes.iter().map(down_ms).sum::<u64>()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

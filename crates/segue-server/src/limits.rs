@@ -255,6 +255,8 @@ fixed! {
     BEHIND_EVENTS_MAX: usize = 20;
     /// The first batch of a native session waits this long: those clients attach late.
     NATIVE_FIRST_BATCH_DELAY_MS: u64 = 30;
+    /// Answers that wait for the first batch of a connection, which is its first frame.
+    EARLY_FRAMES_MAX: usize = 64;
     /// Pushes that wait for one connection. One more, and it reads the log instead.
     PUSHES_QUEUED_MAX: usize = 64;
     /// Entries that one read of a log returns.

@@ -101,8 +101,6 @@ impl Socket {
             let wake_at = self.connection.wake_at();
             let wake = Duration::from_millis(wake_at.saturating_sub(self.node.now()));
             timer.as_mut().reset(Instant::now() + wake);
-            let has_room = under_way.commands.len() < limits::COMMANDS_QUEUED_MAX
-                && self.connection.has_room();
             outputs = tokio::select! {
                 biased;
                 () = &mut stop, if !is_stopping => {
@@ -112,7 +110,7 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if has_room => {
+                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
                     match self.take_frame(frame) {
                         Ok(outputs) => outputs,
                         Err(end) => {

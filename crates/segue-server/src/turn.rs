@@ -233,3 +233,6 @@ fn finished(then: Then, bot_state: Option<String>) -> TurnEnd {
 fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::from_millis(at.saturating_sub(now))
 }
+
+#[cfg(test)]
+mod tests;

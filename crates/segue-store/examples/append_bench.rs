@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use segue_core::{
     AttemptId, BotProfile, ConnectorId, Decision, EntryId, Event, Extras, Facts, MessageId,
@@ -24,6 +24,7 @@ use segue_core::{
 use segue_store::{SqliteOptions, SqliteStore};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const TEXT: &str = "I ordered a lamp on Monday, and what came today is a chair. It is a nice chair, but \
     I would rather have the lamp. Can you tell me how to send it back, and when?";

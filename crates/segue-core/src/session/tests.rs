@@ -112,7 +112,7 @@ impl Stage {
 
     fn by_user(&mut self, verb: &str, rest: &str) -> Command {
         match verb {
-            "joins" => Command::Join { bot: bot(), custom: None },
+            "joins" => Command::Join { bot: bot(), retry_ms: 5_000, custom: None },
             "says" => Command::PostMessage {
                 message_id: MessageId(self.id()),
                 text: rest.into(),

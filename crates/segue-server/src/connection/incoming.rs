@@ -111,10 +111,9 @@ impl Connection {
                 if !self.delivery.has_sent(item.position) {
                     // The original is on its way, and is the answer.
                     self.delivery.expect(now, item.position);
-                } else if self.end_sent_at.is_none() {
-                    outputs.extend(item.event.map(Output::Send));
+                } else if let Some(echo) = item.event {
+                    self.send_again(echo, outputs);
                 }
-                // After the end another echo would re-open mobile clients (protocol, section 4).
             }
             Fate::Rejected(Rejected::AlreadyJoined) => {
                 self.send_transient(&Transient::JoinEcho { custom }, context, outputs);

@@ -469,7 +469,11 @@ impl Client {
 
     fn take(&mut self, text: &Utf8Bytes, expected: &mut Expected) {
         let Ok(frame) = parse(text) else { return };
-        self.world.write(&format!("s{:x} client {} < {text:.300}", self.talk.id.0 & 0xff, self.number));
+        self.world.write(&format!(
+            "s{:x} client {} < {text:.300}",
+            self.talk.id.0 & 0xff,
+            self.number
+        ));
         if !frame.is("EVENT_BATCH") {
             if frame.sequence.is_some() {
                 expected.is_live = true;
@@ -608,9 +612,8 @@ impl Client {
     fn wrong(&self, what: &str, event: &Frame<'_>) {
         let (id, sequence, kind) = (event.id, event.sequence, event.kind);
         let (session, number) = (self.talk.id.0 & 0xff, self.number);
-        self.world.violated(format!(
-            "client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"
-        ));
+        self.world
+            .violated(format!("client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"));
     }
 }
 

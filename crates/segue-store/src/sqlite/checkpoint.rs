@@ -23,14 +23,6 @@ pub struct CheckpointThread {
     pub restart: Arc<AtomicBool>,
 }
 
-/// What a checkpoint found and left.
-struct Pages {
-    /// In the write-ahead log.
-    logged: i64,
-    /// Of these, in the database, too.
-    carried: i64,
-}
-
 impl CheckpointThread {
     /// Works until the writer is gone. An error is the end of the process: nobody knows what is
     /// durable.
@@ -48,13 +40,15 @@ impl CheckpointThread {
     }
 
     fn checkpoint(&self) -> rusqlite::Result<()> {
-        let pages = checkpoint(&self.connection, "passive")?;
-        // Where everything is carried over, the next write begins the log anew by itself. Under
-        // steady load that never happens, and from here it would take luck to find the moment
-        // between two groups: the writer knows it.
-        if pages.logged > WAL_PAGES_MAX && pages.carried < pages.logged {
-            self.restart.store(true, Ordering::Relaxed);
+        if checkpoint(&self.connection, "passive")? <= WAL_PAGES_MAX {
+            return Ok(());
         }
+        // The next write begins the log anew by itself if it finds everything carried over, which
+        // under steady load it never does. From here it would take luck to find the moment between
+        // two groups; the writer knows it. What came meanwhile is carried over first: then the
+        // writer has little to do.
+        checkpoint(&self.connection, "passive")?;
+        self.restart.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -82,11 +76,11 @@ pub fn truncate_log(writer: &Connection) -> Result<(), String> {
     }
 }
 
-/// Runs a checkpoint. That somebody was in the way is no error: the next one goes on.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Pages> {
+/// Runs a checkpoint and returns the pages that were in the write-ahead log when it began. That
+/// somebody was in the way is no error: the next one goes on.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
     let sql = format!("pragma wal_checkpoint({mode})");
-    let mut checkpoint = connection.prepare_cached(&sql)?;
-    checkpoint.query_row([], |row| Ok(Pages { logged: row.get(1)?, carried: row.get(2)? }))
+    connection.prepare_cached(&sql)?.query_row([], |row| row.get(1))
 }
 
 /// The write-ahead log has everything and only grows until checkpoints work again, unless a sync

@@ -32,7 +32,7 @@ fn only_what_the_user_may_see_has_a_sequence() {
 #[test]
 fn several_commands_are_one_write_and_one_job() {
     let mut stage = Stage::new();
-    let join = Command::Join { bot: bot(), custom: None };
+    let join = Command::Join { bot: bot(), retry_ms: 5_000, custom: None };
     let says = |text: &str| Command::PostMessage {
         message_id: MessageId(0),
         text: text.into(),

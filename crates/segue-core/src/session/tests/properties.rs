@@ -104,7 +104,7 @@ fn command(session: &Session, one: &Try) -> Option<(Actor, Command)> {
         Token::Other(position) => Position(*position),
     };
     Some(match one {
-        Try::Join => (Actor::User, Command::Join { bot: bot(), custom: None }),
+        Try::Join => (Actor::User, Command::Join { bot: bot(), retry_ms: 5_000, custom: None }),
         Try::Post => {
             let text = "hi".to_owned();
             let message_id = MessageId(0);

@@ -388,7 +388,7 @@ fn a_turn_that_finishes_within_a_stream_closes_it() {
 #[test]
 fn commands_of_the_wrong_actor_change_nothing() {
     let mut stage = Stage::new();
-    let join = Command::Join { bot: bot(), custom: None };
+    let join = Command::Join { bot: bot(), retry_ms: 5_000, custom: None };
     let end = Command::End { custom: None };
     let start = Command::StartTurn { turn: Turn(1), attempt: AttemptId(1), input_to: Position(1) };
     for (actor, command) in [

@@ -4,13 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use segue_core::{
     MessageKey, Turn,
     ports::{Appended, Job, JobKind, Settled, Store, StoreError},
 };
 use segue_store::{OpenError, SqliteOptions, SqliteStore, open_url};
+use tokio::time::Instant;
 
 use super::{Gate, open, open_with, starts_to_wait};
 use crate::support::{
