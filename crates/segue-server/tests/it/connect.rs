@@ -202,9 +202,9 @@ async fn whoever_comes_back_again_and_again_misses_nothing_and_sees_nothing_twic
                 other.say("Go on", &format!("on-{round}")).await;
                 let is_it =
                     |it: &Value| it["metadata"]["custom"]["local_id"] == format!("on-{round}");
-                let is_in =
+                let brings =
                     |frame: &Value| events_of(std::slice::from_ref(frame)).iter().any(is_it);
-                talk.until_that("the last message", is_in).await
+                talk.until_that("the last message", brings).await
             }
         };
         let is_old = |it: &Value| it["sequence"] == 1 && cursor > 0;

@@ -14,6 +14,7 @@ mod wire;
 mod access_token;
 mod connect;
 mod create_session;
+mod ending;
 mod envelope;
 mod events;
 mod long_messages;

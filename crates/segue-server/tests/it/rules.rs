@@ -69,10 +69,7 @@ fn rules(page: &str) -> BTreeMap<RuleId, Clock> {
         let Some(rest) = line.strip_prefix("- **[") else { continue };
         let (name, rest) = rest.split_once("]** ").unwrap_or_else(|| panic!("no id in {line}"));
         let id = id(name).unwrap_or_else(|| panic!("no id in {line}"));
-        let clock = match rest.starts_with("(virtual time) ") {
-            true => Clock::Virtual,
-            false => Clock::Real,
-        };
+        let clock = if rest.starts_with("(virtual time) ") { Clock::Virtual } else { Clock::Real };
         assert_eq!(rules.insert(id, clock), None, "two rules have the id {name}");
     }
     rules
@@ -84,10 +81,7 @@ fn claims(root: &Path) -> (Vec<Claim>, Vec<String>) {
     let mut problems = Vec::new();
     for path in test_files(root) {
         let name = path.strip_prefix(root).unwrap().display().to_string();
-        let clock = match name.contains("/tests/it/") {
-            true => Clock::Real,
-            false => Clock::Virtual,
-        };
+        let clock = if name.contains("/tests/it/") { Clock::Real } else { Clock::Virtual };
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {

@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// `what` says on failure what was waited for.
 pub async fn within<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, awaited).await {
-        Ok(it) => it,
-        Err(_) => panic!("waited {} s in vain for {what}", PATIENCE.as_secs()),
-    }
+    let Ok(it) = tokio::time::timeout(PATIENCE, awaited).await else {
+        panic!("waited {} s in vain for {what}", PATIENCE.as_secs())
+    };
+    it
 }

@@ -5,6 +5,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Answer, Bot, Request, Session, Setup, Switch, Talk, brief, user_message};
 
+/// The id of no session.
+const UNKNOWN_ID: &str = "01a17257-d3d0-7d52-a6b3-14c9f07e2d88";
+
 async fn refused(request: Request) -> Answer {
     match request.upgrade().await {
         Ok(_) => panic!("the socket was given"),
@@ -81,7 +84,7 @@ async fn only_the_token_that_made_a_session_opens_it() {
     let server = Setup::new(&Bot::start().await).start().await;
     let session = server.session(json!({})).await;
     let other = server.session(json!({})).await;
-    let unknown = uuid::Uuid::now_v7().to_string();
+    let unknown = UNKNOWN_ID.to_owned();
     let cases = [
         (&session.id, &other.token),
         (&session.id, &"invalid".to_owned()),
@@ -102,7 +105,7 @@ async fn only_the_token_that_made_a_session_opens_it() {
 async fn a_session_that_does_not_exist_is_not_found() {
     let server = Setup::new(&Bot::start().await).start().await;
     let session = server.session(json!({})).await;
-    let unknown = uuid::Uuid::now_v7().to_string();
+    let unknown = UNKNOWN_ID.to_owned();
     let nil = uuid::Uuid::nil().to_string();
     for id in [&unknown, &nil, "garbage", "%00", "7", &"x".repeat(3_000)] {
         let other = Session { id: id.to_owned(), ..session.clone() };
@@ -239,15 +242,13 @@ async fn a_cursor_beyond_the_end_is_the_end() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let mut talk = seven_events(&session).await;
-    let mut next = 8;
     let beyond = ["7", "8", "1000", "2147483648", "18446744073709551616", &"9".repeat(50)];
-    for cursor in beyond {
+    for (next, cursor) in (8..).zip(beyond) {
         let mut late = session.socket_request(&format!("&cursor={cursor}")).open().await;
         let first = late.expect("EVENT_BATCH").await;
         assert_eq!(brief(&[first]), "- EVENT_BATCH [1 SESSION_START]", "{cursor}");
         talk.say("And now?", &format!("k-{next}")).await;
         let event = late.seek("USER_MESSAGE").await;
         assert_eq!(event["sequence"], next, "{cursor}");
-        next += 1;
     }
 }

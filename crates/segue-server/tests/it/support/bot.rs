@@ -1,6 +1,6 @@
 //! A bot behind HTTP that does what the test tells it, when the test tells it.
 
-use std::net::SocketAddr;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -21,8 +21,6 @@ pub struct Bot {
 pub struct Asked {
     /// The headers, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as it came.
-    pub raw: Vec<u8>,
     /// The body.
     pub body: Value,
     tcp: TcpStream,
@@ -105,7 +103,7 @@ impl Asked {
             }
         }
         let body = serde_json::from_slice(&raw).unwrap();
-        Some(Self { headers, raw, body, tcp })
+        Some(Self { headers, body, tcp })
     }
 
     /// The texts that the turn has to answer.
@@ -142,7 +140,7 @@ impl Asked {
             body.len()
         );
         for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         text.push_str("\r\n");
         text.push_str(body);
@@ -186,7 +184,9 @@ impl Streaming {
     }
 
     /// Breaks the connection before the body has ended.
-    pub fn break_off(self) {}
+    pub fn break_off(self) {
+        drop(self.tcp);
+    }
 
     /// Waits until the server has closed the request.
     pub async fn gone(mut self) {

@@ -153,7 +153,7 @@ impl Answer {
         });
         assert!(correlation_id.is_some(), "no correlation id: {self:?}");
         assert_eq!((self.status, self.json()), (status, body));
-        let retry_after = self.header("retry-after").map(|it| it.parse::<u64>());
+        let retry_after = self.header("retry-after").map(str::parse::<u64>);
         match (status, retry_after) {
             (429, Some(Ok(seconds))) => assert!((1..=30).contains(&seconds), "{seconds} s"),
             (429, other) => panic!("a 429 with Retry-After {other:?}"),

@@ -1,15 +1,15 @@
 //! A server to test: its configuration, its start, and the way to a session on it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use segue_server::{
-    config::Config,
+    config::{Config, Environment},
     server::{Server, Tweaks},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Bot, Talk, http::Request, within};
+use super::{Bot, Talk, events_of, http::Request, within};
 
 /// The token of the connector that every server has.
 pub const SHOP_TOKEN: &str = "shop-token-5f1c";
@@ -94,7 +94,7 @@ impl Setup {
     /// Starts it with its insides changed.
     pub async fn start_with(&self, tweaks: Tweaks) -> Running {
         let text = self.toml();
-        let config = Config::load(Some(&text), &Default::default())
+        let config = Config::load(Some(&text), &Environment::default())
             .unwrap_or_else(|error| panic!("{error}\nin\n{text}"));
         let server = Server::start(config, None, tweaks).await.unwrap();
         Running { address: server.address(), server }
@@ -263,6 +263,15 @@ impl Session {
     /// The log up to this sequence, as a fresh socket is sent it.
     pub async fn log(&self, to: u64) -> Vec<Value> {
         self.open().await.events_to(to).await
+    }
+
+    /// The log of a session that has ended or is about to.
+    pub async fn whole_log(&self) -> Vec<Value> {
+        let has_end = |frame: &Value| {
+            let events = events_of(std::slice::from_ref(frame));
+            events.iter().any(|it| it["type"] == "EVENT_TYPE_SESSION_END")
+        };
+        events_of(&self.open().await.until_that("the end", has_end).await)
     }
 
     /// A socket on which the bot has joined and said its configured greeting.

@@ -199,9 +199,8 @@ impl Talk {
 
     async fn next(&mut self, what: &str) -> Came {
         loop {
-            let message = match tokio::time::timeout(PATIENCE, self.web.next()).await {
-                Ok(message) => message,
-                Err(_) => panic!("waited in vain for {what}; {}", self.story()),
+            let Ok(message) = tokio::time::timeout(PATIENCE, self.web.next()).await else {
+                panic!("waited in vain for {what}; {}", self.story())
             };
             match message {
                 Some(Ok(Message::Text(text))) => {
