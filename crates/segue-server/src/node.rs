@@ -130,7 +130,8 @@ impl Node {
     pub async fn execute(&self, id: SessionId, actor: Actor, commands: &[Command]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
         let mut cached = self.cache.lock().get(&id).cloned();
-        for _ in 0..limits::CONFLICTS_MAX {
+        // A copy of a message is no conflict: it takes a round, and settles one of the commands.
+        for _ in 0..limits::CONFLICTS_MAX + commands.len() {
             let is_cached = cached.is_some();
             let session = match cached.take() {
                 Some(session) => session,

@@ -66,8 +66,9 @@ pub async fn create(
     let expires_at =
         life_end(now, &claims, &connector).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     let facts = facts(wanted, claims, expires_at, user_agent);
+    let start = start(now, &connector, expires_at);
     let id = SessionId(uuid::Builder::from_random_bytes(rand::random()).into_uuid().as_u128());
-    match app.node.create(Session::new(id, Arc::new(facts)), start(now, &connector)).await {
+    match app.node.create(Session::new(id, Arc::new(facts)), start).await {
         Outcome::Recorded { .. } => {
             info!(session.id = %id, connector = %connector.id, "created session {id}");
             Ok(Json(Created { session_id: id.to_string() }))
@@ -137,11 +138,12 @@ fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Opti
     }
 }
 
-fn start(now: Timestamp, connector: &Connector) -> Command {
+fn start(now: Timestamp, connector: &Connector, expires_at: Timestamp) -> Command {
     let limits = &connector.limits;
     let sessions_max = limits.sessions_per_token;
+    let abandoned_at = now + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
     Command::Start {
-        expire_at: now + limits.idle_seconds.min(limits.silence_seconds) * 1_000,
+        expire_at: abandoned_at.min(expires_at),
         sessions_per_token_max: (sessions_max > 0)
             .then(|| u32::try_from(sessions_max).unwrap_or(u32::MAX)),
     }

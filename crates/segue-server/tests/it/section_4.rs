@@ -271,3 +271,20 @@ async fn a_heartbeat_is_echoed_to_its_sender_alone() {
     assert_eq!(brief(&answer_to(&mut talk, "m").await), "5 USER_MESSAGE");
     assert_eq!(brief(&answer_to(&mut watcher, "m").await), "5 USER_MESSAGE");
 }
+
+/// Covers 2.1.
+#[tokio::test]
+async fn a_client_that_speaks_before_the_first_batch_is_answered_behind_it() {
+    let bot = Bot::start().await;
+    let server = Setup::new(&bot).start().await;
+    for session in [server.native_session().await, server.session(json!({})).await] {
+        session.open_joined().await;
+        let mut talk = session.open_from(4).await;
+        talk.send_text("no JSON").await;
+        talk.join().await;
+        talk.send(&json!({"type": "EVENT_TYPE_HEARTBEAT"})).await;
+        let frames = talk.until("HEARTBEAT").await;
+        assert_eq!(brief(&frames[..1]), "- EVENT_BATCH [1 SESSION_START]");
+        assert_eq!(of_kind(&frames, "SYSTEM_MESSAGE").len(), 1);
+    }
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     pick::{answer_to, assert_refused, is_kind, next_is, of_kind, text},
     scenes::{busy, message, not_asked, other},
-    support::{Bot, Hold, Setup, Talk, brief},
+    support::{Bot, Hold, Setup, Talk, brief, events_of},
 };
 
 /// Sends a message with this `metadata.custom` and has it echoed.
@@ -203,13 +203,20 @@ async fn copies_on_two_connections_at_the_same_time_make_one_message() {
     one.say("marker 1", "m-1").await;
     two.say("marker 2", "m-2").await;
     for talk in [&mut one, &mut two] {
-        let mut frames = answer_to(talk, "m-1").await;
-        if of_kind(&frames, "USER_MESSAGE").iter().all(|it| text(it) != "marker 2") {
-            frames.extend(answer_to(talk, "m-2").await);
+        let mut events: Vec<Value> = Vec::new();
+        let has =
+            |events: &[Value], words: &str| events.iter().any(|it| it["payload"]["text"] == words);
+        while !has(&events, "marker 1") || !has(&events, "marker 2") {
+            // Whoever is far behind is sent batches.
+            events.extend(events_of(&[talk.recv().await]));
         }
-        let echoes = of_kind(&frames, "USER_MESSAGE");
-        let mut seen: Vec<(u64, &Value)> =
-            echoes.iter().map(|it| (it["sequence"].as_u64().unwrap(), &it["id"])).collect();
+        assert_eq!(of_kind(&events, "SYSTEM_MESSAGE").len(), 0, "a copy was refused");
+        let echoes = of_kind(&events, "USER_MESSAGE");
+        let mut seen: Vec<(u64, &Value)> = echoes
+            .iter()
+            .map(|it| (it["sequence"].as_u64().unwrap(), &it["id"]))
+            .filter(|(sequence, _)| *sequence > 5)
+            .collect();
         seen.sort_by_key(|it| it.0);
         seen.dedup();
         let sequences: Vec<u64> = seen.iter().map(|it| it.0).collect();
@@ -345,4 +352,34 @@ async fn no_echo_leaves_while_its_commit_hangs() {
     bot.asked().await.text("It is.").await;
     talk.until("POLY_AGENT_MESSAGE").await;
     server.stop().await;
+}
+
+/// Covers 4.10, 4.15.
+#[tokio::test]
+async fn a_whole_burst_that_comes_again_gets_all_its_echoes_again() {
+    let bot = Bot::start().await;
+    let server = Setup::new(&bot).limits("messages_per_second = 0").start().await;
+    let session = server.session(json!({})).await;
+    let (mut talk, _asked) = busy(&session, &bot).await;
+    let burst: Vec<Value> =
+        (0..50).map(|it| message("hello", &json!({"local_id": format!("k-{it}")}))).collect();
+    let mut echoes = Vec::new();
+    for copy in &burst {
+        talk.send(copy).await;
+        echoes.push(next_is(&mut talk, "USER_MESSAGE").await);
+    }
+    talk.send_together(&burst).await;
+    for echo in &echoes {
+        assert_eq!(next_is(&mut talk, "USER_MESSAGE").await, *echo);
+    }
+    // The same where the copies and new messages come mixed.
+    let marker = message("marker", &json!({"local_id": "m"}));
+    talk.send_together(&[&burst[..30], &[marker], &burst[30..]].concat()).await;
+    let mut again = Vec::new();
+    while again.len() < 51 {
+        again.push(next_is(&mut talk, "USER_MESSAGE").await);
+    }
+    assert_eq!(again.iter().find(|it| text(it) == "marker").unwrap()["sequence"], 56);
+    again.retain(|it| text(it) != "marker");
+    assert_eq!(again, echoes);
 }
