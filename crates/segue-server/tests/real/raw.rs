@@ -99,6 +99,11 @@ impl Raw {
     pub async fn upgrade(mut tcp: TcpStream, path: &str) -> io::Result<(u16, Self)> {
         tcp.set_nodelay(true)?;
         tcp.write_all(upgrade_head(path).as_bytes()).await?;
+        Self::upgraded(tcp).await
+    }
+
+    /// Reads the answer to a request for a socket.
+    pub async fn upgraded(mut tcp: TcpStream) -> io::Result<(u16, Self)> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
@@ -116,11 +121,6 @@ impl Raw {
     /// Sends bytes. The other end may be gone already; then the test finds out when it listens.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.tcp.write_all(bytes).await;
-    }
-
-    /// Sends bytes; false when they do not go out any more.
-    pub async fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.tcp.write_all(bytes).await.is_ok()
     }
 
     /// What comes next.
