@@ -110,7 +110,7 @@ impl User {
                     break;
                 }
                 Over::Broken(broken) => {
-                    world.report(self.session(), format!("{}: {broken}", self.name));
+                    world.report(self.session(), &format!("{}: {broken}", self.name));
                     break;
                 }
             }

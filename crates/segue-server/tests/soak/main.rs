@@ -113,10 +113,7 @@ impl Talker {
     async fn say_as(&mut self, socket: &mut Raw, text: &str, key: &str) -> (bool, Option<String>) {
         socket.send(&raw::text(&client::user_message(text, key))).await;
         loop {
-            let frame = match socket.next().await {
-                Came::Frame(frame) => frame,
-                _ => return (false, None),
-            };
+            let Came::Frame(frame) = socket.next().await else { return (false, None) };
             let is_own = frame["metadata"]["custom"]["local_id"] == key;
             if is_own && frame["type"] == "EVENT_TYPE_SYSTEM_MESSAGE" {
                 return (true, Some(frame["payload"]["code"].as_str().unwrap().to_owned()));
