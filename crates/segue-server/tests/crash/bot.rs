@@ -1,7 +1,7 @@
 //! The bot of the crash test: streams slowly, remembers what it was asked, and says in each answer
 //! which turn it answers.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -73,7 +73,7 @@ impl Bot {
         let attempts = asked.entry(session).or_default().entry(turn).or_default();
         let mut text = format!("turn={turn} attempt={}", attempts.len() + 1);
         for word in 0..8 + dice.below(12) {
-            text.push_str(&format!(" word-{word}"));
+            let _ = write!(text, " word-{word}");
         }
         let is_greeting = request["reason"] == "join";
         let is_whole = is_greeting || dice.below(FAILURES_ONE_IN) > 0;

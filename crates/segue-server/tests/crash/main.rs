@@ -160,7 +160,7 @@ async fn strike(
         1 => Moment::MessageSent,
         _ => Moment::AnyTime,
     };
-    frames_more(world, 400 + dice.below(2_500)).await;
+    frames_more(world, 1_500 + dice.below(4_000)).await;
     let flag = match moment {
         Moment::StreamOpen => Some(&world.counts.has_stream),
         Moment::MessageSent => Some(&world.counts.has_sent),
@@ -243,7 +243,7 @@ async fn read_logs(world: &Arc<World>) -> Result<Vec<Vec<Value>>, Broken> {
 async fn read_log(world: &World, session: &Session, to: u64) -> Result<Vec<Value>, Broken> {
     let path = client::socket_path(&session.id, &session.token, None);
     let tcp = TcpStream::connect(world.address).await.map_err(|it| it.to_string())?;
-    let mut web = client::upgrade(tcp, &path).await.map_err(|it| it.to_string())?;
+    let mut web = user::upgrade(tcp, &path).await.map_err(|it| it.to_string())?;
     let mut log: Vec<Value> = Vec::new();
     while log.last().and_then(sequence_of) < Some(to) {
         let Some(Ok(Message::Text(text))) = web.next().await else {

@@ -10,14 +10,20 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::Instant};
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, Message},
+};
 
 use crate::{
-    client::{self, Web},
+    client,
     dice::Dice,
     ledger::{Broken, ends_turn, kind, local_id, sequence_of},
     world::{Phase, Session, World, count},
 };
+
+/// A socket of a session.
+pub type Web = WebSocketStream<TcpStream>;
 
 /// A client with one socket at a time.
 pub struct User {
@@ -104,7 +110,7 @@ impl User {
                     break;
                 }
                 Over::Broken(broken) => {
-                    world.report(self.session(), format!("{}: {broken}", self.name));
+                    world.report(self.session(), &format!("{}: {broken}", self.name));
                     break;
                 }
             }
@@ -133,7 +139,7 @@ impl User {
         let cursor = if is_cold { None } else { self.cursor };
         let path = client::socket_path(&self.session().id, &self.session().token, cursor);
         let web = match TcpStream::connect(world.address).await {
-            Ok(tcp) => client::upgrade(tcp, &path).await,
+            Ok(tcp) => upgrade(tcp, &path).await,
             Err(error) => Err(error.into()),
         };
         match web {
@@ -220,7 +226,7 @@ impl User {
             }
             16..20 => send(connection, client::plain("HEARTBEAT")).await,
             20..23 => Err(Over::Lost),
-            23 if self.said > 2 && self.dice.below(2) == 0 => {
+            23..25 => {
                 self.ends = true;
                 send(connection, client::plain("USER_END_SESSION")).await
             }
@@ -393,4 +399,11 @@ impl User {
 async fn send(connection: &mut Connection, frame: String) -> Result<(), Over> {
     connection.web.send(Message::text(frame)).await?;
     Ok(())
+}
+
+/// Asks for a socket over this connection.
+pub async fn upgrade(tcp: TcpStream, path: &str) -> Result<Web, tungstenite::Error> {
+    tcp.set_nodelay(true)?;
+    let (web, _) = client_async(format!("ws://{}{path}", client::HOST), tcp).await?;
+    Ok(web)
 }

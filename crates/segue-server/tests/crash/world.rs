@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Fails the round.
-    pub fn report(&self, session: &Session, broken: Broken) {
+    pub fn report(&self, session: &Session, broken: &str) {
         self.broken.lock().push(format!("session {}: {broken}", session.id));
         self.moved.notify_one();
     }
@@ -115,7 +115,7 @@ impl World {
                 self.moved.notified().await;
             }
         };
-        let patience = std::time::Duration::from_secs(60);
+        let patience = std::time::Duration::from_mins(1);
         if tokio::time::timeout(patience, waiting).await.is_err() {
             self.broken.lock().push(format!("waited 60 s in vain for {what}"));
         }

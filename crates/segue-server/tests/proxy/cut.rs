@@ -37,7 +37,9 @@ impl Known {
 
     async fn hear_to(&mut self, socket: &mut Raw, sequence: u64) {
         while self.cursor < sequence {
-            events_of(socket.recv().await).into_iter().for_each(|it| self.take(it));
+            for event in events_of(socket.recv().await) {
+                self.take(event);
+            }
         }
     }
 }
@@ -59,7 +61,11 @@ async fn conversation(shop: &Shop, way: Way, after: usize, harm: Harm) {
     } else {
         loop {
             match socket.next().await {
-                Came::Frame(frame) => events_of(frame).into_iter().for_each(|it| known.take(it)),
+                Came::Frame(frame) => {
+                    for event in events_of(frame) {
+                        known.take(event);
+                    }
+                }
                 Came::Gone => break,
                 other => panic!("{other:?}"),
             }

@@ -68,7 +68,7 @@ const PIECES: &[&[u8]] = &[
 ];
 
 /// Requests as they should be.
-async fn sound(visit: &Visit) -> Vec<Vec<u8>> {
+fn sound(visit: &Visit) -> Vec<Vec<u8>> {
     let host = client::HOST;
     let token = &visit.token;
     let upgrade = crate::raw::upgrade_head(&visit.path(Some(1)));
@@ -180,7 +180,7 @@ async fn requests_that_were_tampered_with_are_answered_and_harm_nobody() {
     let (mut dice, seed) = Dice::from_environment("SEED");
     let shop = Shop::open("connections_per_session = 1000000").await;
     let visit = shop.visit().await;
-    let all = sound(&visit).await;
+    let all = sound(&visit);
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut statuses = std::collections::BTreeMap::<u16, u64>::new();
     let mut nothing = 0_u64;

@@ -6,8 +6,10 @@
 
 #[path = "../real/client.rs"]
 mod client;
+#[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/dice.rs"]
 mod dice;
+#[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/program.rs"]
 mod program;
 #[path = "../real/raw.rs"]

@@ -3,7 +3,7 @@
 use crate::{
     client::plain,
     proxy::{Proxy, Way},
-    raw::{Came, PING, close, frame, frame_with, text},
+    raw::{Came, PING, Raw, close, frame, frame_with, text, upgrade_head},
     shop::{Shop, kinds, say},
 };
 
@@ -73,6 +73,27 @@ async fn frames_that_were_held_back_and_come_at_once_are_taken_in_their_order() 
         seen.extend(keys(&events));
     }
     assert_eq!(seen, ["k-0", "k-1", "k-2", "k-3"]);
+    shop.close().await;
+}
+
+/// Covers 2.1.
+#[tokio::test]
+async fn a_client_that_speaks_before_it_has_heard_anything_still_hears_the_batch_first() {
+    let shop = Shop::open("").await;
+    let (visit, _socket) = shop.greeted().await;
+    for cursor in 0..50 {
+        // The request and the first frames in one segment: nothing can be earlier.
+        let mut tcp = tokio::net::TcpStream::connect(visit.address).await.unwrap();
+        let eager = [
+            upgrade_head(&visit.path(Some(cursor % 6))).into_bytes(),
+            text(&plain("HEARTBEAT")),
+            text(&plain("REQUEST_POLY_AGENT_JOIN")),
+        ];
+        tokio::io::AsyncWriteExt::write_all(&mut tcp, &eager.concat()).await.unwrap();
+        let mut socket = Raw::upgraded(tcp).await.unwrap().1;
+        let first = socket.recv().await;
+        assert_eq!(first["type"], "EVENT_TYPE_EVENT_BATCH", "{first}");
+    }
     shop.close().await;
 }
 

@@ -57,7 +57,7 @@ greeting = "Hello."
 "#,
             host = client::HOST,
         );
-        let config = Config::load(Some(&text), &Default::default()).unwrap();
+        let config = Config::load(Some(&text), &std::collections::BTreeMap::default()).unwrap();
         let server = Server::start(config, None, Tweaks::default()).await.unwrap();
         let token = client::access_token(server.address(), TOKEN).await.unwrap();
         Self { server, token }

@@ -8,10 +8,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
-
-/// A socket of a session.
-pub type Web = WebSocketStream<TcpStream>;
 
 /// The connector's host.
 pub const HOST: &str = "tallow.example";
@@ -60,13 +56,6 @@ pub async fn session(address: SocketAddr, access_token: &str, body: &Value) -> i
 pub fn socket_path(session: &str, access_token: &str, cursor: Option<u64>) -> String {
     let cursor = cursor.map(|it| format!("&cursor={it}")).unwrap_or_default();
     format!("/ws?session_id={session}&access_token={access_token}{cursor}")
-}
-
-/// Asks for a socket over this connection.
-pub async fn upgrade(tcp: TcpStream, path: &str) -> Result<Web, tungstenite::Error> {
-    tcp.set_nodelay(true)?;
-    let (web, _) = client_async(format!("ws://{HOST}{path}"), tcp).await?;
-    Ok(web)
 }
 
 /// A message of the user under this `local_id`.

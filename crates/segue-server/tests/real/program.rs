@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -30,7 +31,7 @@ pub struct Program {
     /// `None` once it was waited for.
     child: Option<Child>,
     address: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Lines,
 }
 
 /// A program that has ended.
@@ -84,7 +85,7 @@ impl Launch {
     /// Starts it and waits until it listens or has ended.
     pub async fn try_start(&self) -> Result<Program, Ended> {
         let mut child = self.spawn();
-        let log = keep_lines(child.stderr.take().unwrap());
+        let log = Lines::keep(child.stderr.take().unwrap());
         let (listens, address) = oneshot::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -101,10 +102,7 @@ impl Launch {
         let waited = tokio::time::timeout(PATIENCE, address).await;
         match waited.expect("the program starts or ends in time") {
             Ok(address) => Ok(Program { child: Some(child), address, log }),
-            Err(_) => {
-                let status = wait(child).await;
-                Err(Ended { status, log: log.lock().clone() })
-            }
+            Err(_) => Err(wait(child, log).await),
         }
     }
 }
@@ -113,11 +111,6 @@ impl Program {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// What it has written to its standard error so far.
-    pub fn log(&self) -> Vec<String> {
-        self.log.lock().clone()
     }
 
     /// Its process.
@@ -140,8 +133,8 @@ impl Program {
 
     /// Waits until it has ended.
     pub async fn ended(mut self) -> Ended {
-        let status = wait(self.child.take().expect("it is waited for once")).await;
-        Ended { status, log: self.log.lock().clone() }
+        let child = self.child.take().expect("it is waited for once");
+        wait(child, std::mem::take(&mut self.log)).await
     }
 }
 
@@ -155,20 +148,39 @@ impl Drop for Program {
     }
 }
 
-async fn wait(mut child: Child) -> ExitStatus {
-    let waiting = tokio::task::spawn_blocking(move || child.wait().expect("the child is ours"));
+async fn wait(mut child: Child, log: Lines) -> Ended {
+    let waiting = tokio::task::spawn_blocking(move || {
+        let status = child.wait().expect("the child is ours");
+        Ended { status, log: log.all() }
+    });
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     waited.expect("the program ends in time").expect("waiting does not panic")
 }
 
-/// Reads lines as they come, so that the program never waits for its log to be read.
-fn keep_lines(source: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines = Arc::<Mutex<Vec<String>>>::default();
-    let kept = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(source).lines().map_while(Result::ok) {
-            kept.lock().push(line);
+/// Lines that are read as they come, so that the program never waits for its log to be read.
+#[derive(Default)]
+struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn keep(source: impl Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&lines);
+        let reading = std::thread::spawn(move || {
+            for line in BufReader::new(source).lines().map_while(Result::ok) {
+                kept.lock().push(line);
+            }
+        });
+        Self { lines, reading: Some(reading) }
+    }
+
+    /// All there are, once the program has ended.
+    fn all(self) -> Vec<String> {
+        if let Some(reading) = self.reading {
+            reading.join().expect("reading does not panic");
         }
-    });
-    lines
+        std::mem::take(&mut *self.lines.lock())
+    }
 }

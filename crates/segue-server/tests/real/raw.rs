@@ -53,11 +53,11 @@ pub fn frame_with(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     match payload.len() {
         short @ 0..126 => bytes.push(masked | u8::try_from(short).unwrap()),
         medium @ 126..65_536 => {
-            bytes.push(masked | 126);
+            bytes.push(masked | 0x7e);
             bytes.extend(u16::try_from(medium).unwrap().to_be_bytes());
         }
         long => {
-            bytes.push(masked | 127);
+            bytes.push(masked | 0x7f);
             bytes.extend((long as u64).to_be_bytes());
         }
     }
@@ -99,6 +99,11 @@ impl Raw {
     pub async fn upgrade(mut tcp: TcpStream, path: &str) -> io::Result<(u16, Self)> {
         tcp.set_nodelay(true)?;
         tcp.write_all(upgrade_head(path).as_bytes()).await?;
+        Self::upgraded(tcp).await
+    }
+
+    /// Reads the answer to a request for a socket.
+    pub async fn upgraded(mut tcp: TcpStream) -> io::Result<(u16, Self)> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
@@ -116,11 +121,6 @@ impl Raw {
     /// Sends bytes. The other end may be gone already; then the test finds out when it listens.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.tcp.write_all(bytes).await;
-    }
-
-    /// Sends bytes; false when they do not go out any more.
-    pub async fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.tcp.write_all(bytes).await.is_ok()
     }
 
     /// What comes next.

@@ -19,8 +19,10 @@ use tokio::{
 
 #[path = "../real/client.rs"]
 mod client;
+#[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/program.rs"]
 mod program;
+#[expect(dead_code, reason = "the proxy's tests need more of it")]
 #[path = "../real/raw.rs"]
 mod raw;
 
@@ -90,10 +92,14 @@ impl Talker {
         Raw::open(address, &client::socket_path(&self.id, &self.token, cursor)).await
     }
 
+    /// Asks for the bot; the program may die before it comes.
     async fn join(&mut self, socket: &mut Raw) {
         socket.send(&raw::text(&client::plain("REQUEST_POLY_AGENT_JOIN"))).await;
-        for event in socket.events_to(4).await {
-            self.told.insert(event["sequence"].as_u64().unwrap(), event);
+        while self.told.len() < 4 {
+            let Came::Frame(frame) = socket.next().await else { return };
+            for event in events_of(frame) {
+                self.told.insert(event["sequence"].as_u64().unwrap(), event);
+            }
         }
     }
 
@@ -105,14 +111,9 @@ impl Talker {
     }
 
     async fn say_as(&mut self, socket: &mut Raw, text: &str, key: &str) -> (bool, Option<String>) {
-        if !socket.try_send(&raw::text(&client::user_message(text, key))).await {
-            return (false, None);
-        }
+        socket.send(&raw::text(&client::user_message(text, key))).await;
         loop {
-            let frame = match socket.next().await {
-                Came::Frame(frame) => frame,
-                _ => return (false, None),
-            };
+            let Came::Frame(frame) = socket.next().await else { return (false, None) };
             let is_own = frame["metadata"]["custom"]["local_id"] == key;
             if is_own && frame["type"] == "EVENT_TYPE_SYSTEM_MESSAGE" {
                 return (true, Some(frame["payload"]["code"].as_str().unwrap().to_owned()));
@@ -130,7 +131,8 @@ impl Talker {
 
     /// Everything that was told is in the log, as it was told, and each key is there once.
     async fn check(&self, address: SocketAddr) {
-        let to = *self.told.last_key_value().unwrap().0;
+        // Who was told nothing was promised nothing.
+        let Some((&to, _)) = self.told.last_key_value() else { return };
         let path = client::socket_path(&self.id, &self.token, None);
         let log = Raw::open(address, &path).await.events_to(to).await;
         for (sequence, told) in &self.told {
@@ -228,7 +230,8 @@ async fn every_acknowledged_append_was_synced_and_appends_share_their_syncs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_fails_ends_the_program_and_loses_nothing_that_was_acknowledged() {
-    for when in [12, 25, 60, 120] {
+    // The first of them fails soon after the sessions are there.
+    for when in [30, 60, 120, 200] {
         let folder = TempDir::new().unwrap();
         configure(folder.path());
         let inject = format!("inject=fsync,fdatasync:error=EIO:when={when}");
@@ -238,10 +241,11 @@ async fn a_sync_that_fails_ends_the_program_and_loses_nothing_that_was_acknowled
         let people = talkers(program.address(), 8).await;
         let people = all_talk(program.address(), people, 1_000).await;
         assert!(people.iter().all(|it| it.said < 1_000), "the sync {when} never failed");
+        let told: usize = people.iter().map(|it| it.told.len()).sum();
         let ended = program.ended().await;
         assert_ne!(ended.status.code(), Some(0), "{:#?}", ended.status);
         let cause = ended.log.iter().find(|it| it.contains("durable") || it.contains("synced"));
-        println!("sync {when} failed: {:?}, {cause:?}", ended.status);
+        println!("sync {when} failed after {told} events: {:?}, {cause:?}", ended.status);
         assert!(cause.is_some(), "{:#?}", ended.log);
         let program = Launch::serve(folder.path(), &["--config", "segue.toml"]).start().await;
         for person in &people {
@@ -304,7 +308,7 @@ async fn a_full_disk_is_told_and_outlived() {
         match person.say(&mut socket, &text).await {
             (true, None) => assert!(person.said < 200, "3 MiB hold no 10"),
             (true, Some(code)) => break code,
-            (false, _) => panic!("the socket is gone: {:#?}", program.log()),
+            (false, _) => panic!("the socket is gone"),
         }
     };
     println!("full after {} messages of 50 kB", person.said);
@@ -326,7 +330,7 @@ async fn a_full_disk_is_told_and_outlived() {
     let mut tries = 0;
     while person.say_as(&mut socket, &text, &key).await != (true, None) {
         tries += 1;
-        assert!(tries < 1_000, "there is room again: {:#?}", program.log());
+        assert!(tries < 1_000, "there is room again");
     }
     println!("recorded again after {tries} refusals");
     assert_eq!(readiness(address).await, 200);
