@@ -4,9 +4,10 @@
 /// not loop.
 pub const TURN_STARTS_MAX: u32 = 3;
 
-/// A failed greeting is not tried again before so many milliseconds have passed, by the number of
-/// failures in a row (protocol, section 6). Some clients ask again at wire speed.
-pub const GREETING_BACKOFF_MS: [u64; 5] = [5_000, 10_000, 20_000, 40_000, 60_000];
+/// A failed greeting is not tried again before so many times the shortest pause have passed, by the
+/// number of failures in a row: 5, 10, 20, 40, 60 s as configured (protocol, section 6). Some clients
+/// ask again at wire speed.
+pub const GREETING_BACKOFF: [u64; 5] = [1, 2, 4, 8, 12];
 
 /// The level of "unable to start" is ERROR at most once in so many milliseconds per session,
 /// otherwise WARNING: clients answer each ERROR with a JOIN (protocol, section 6).

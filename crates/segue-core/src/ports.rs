@@ -270,6 +270,8 @@ pub struct TurnRequest {
     pub reason: TurnReason,
     /// Whether this turn may end in a handoff that somebody can carry out.
     pub may_hand_off: bool,
+    /// Whether the user sees the answer while it is given.
+    pub is_streamed: bool,
     /// Through which integration.
     pub connector: ConnectorId,
     /// One of the wire's platforms.

@@ -162,6 +162,9 @@ pub enum Command {
     Join {
         /// Who joins.
         bot: BotProfile,
+        /// A failed greeting is not tried again before so many milliseconds, and later the more
+        /// often it has failed (`GREETING_BACKOFF`).
+        retry_ms: u64,
         /// `metadata.custom` as sent.
         custom: Option<Json>,
     },

@@ -268,7 +268,9 @@ fn greet(address: SocketAddr, store: &StoreUrl, is_demo: bool) {
     };
     println!("Segue listens on http://{address} and keeps conversations {kept}.");
     if is_demo {
-        println!("Try it: open http://{address} in a browser, or run `segue chat http://{address}`.");
+        println!(
+            "Try it: open http://{address} in a browser, or run `segue chat http://{address}`."
+        );
         println!("There is no segue.toml; `segue config default` prints one to start from.");
     }
 }

@@ -11,17 +11,14 @@ mod tests;
 use std::collections::VecDeque;
 use std::mem;
 
-use segue_core::{Say, Attachment, CallAction, Extras, MessageId, Output, Suggestion, Timestamp};
+use segue_core::{
+    Attachment, CallAction, Extras, Facts, MessageId, Output, Say, Suggestion, Timestamp,
+};
 
 use cut::{Cutter, Place};
-pub use split::{CONTENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_RESERVE_BYTES};
-use split::{Part, parts};
+use split::{CONTENT_BYTES_MAX, Part, parts};
 
-/// Bytes of text in one turn (bots, outputs of a turn).
-pub const TURN_TEXT_BYTES_MAX: usize = 256 * 1_024;
-
-/// Outputs other than text in one turn (bots, outputs of a turn).
-pub const TURN_OUTPUTS_MAX: usize = 200;
+use crate::limits::{TURN_OUTPUTS_MAX, TURN_TEXT_BYTES_MAX};
 
 /// How a session gets the text of the bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +27,17 @@ pub enum Style {
     Whole,
     /// With streaming: messages in chunks.
     Chunks(Cuts),
+}
+
+impl Style {
+    /// What a session was created for.
+    pub fn of(facts: &Facts) -> Self {
+        match (facts.streaming, facts.is_native()) {
+            (false, _) => Self::Whole,
+            (true, false) => Self::Chunks(Cuts::Words),
+            (true, true) => Self::Chunks(Cuts::Native),
+        }
+    }
 }
 
 /// Where a message may be cut into chunks (protocol, section 6).
@@ -76,7 +84,6 @@ impl Piece {
     }
 }
 
-
 /// A turn gave more than it may. It has failed: what is left of it is broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
@@ -93,8 +100,8 @@ pub enum Excess {
 
 /// Puts together what a bot says in one turn.
 ///
-/// After each `push`, or better after all that are at hand (a message that is complete before it was
-/// begun to be said is not cut), `ready` gives what may be said by now, and `wake_at` when to ask
+/// After each `push`, or better after all that are at hand (a message that is complete before any
+/// of it is said is not cut), `ready` gives what may be said by now, and `wake_at` when to ask
 /// again. The end of the turn is `finish` or `break_off`.
 ///
 /// Text that is white space only counts as none: it makes no message and no first chunk, and is
@@ -138,8 +145,8 @@ enum Progress {
 }
 
 impl Composer {
-    /// A composer for one turn. `chunk_interval_ms` is the least time from one chunk of a message to
-    /// its next; `message_ids` gives a new id whenever it is asked.
+    /// A composer for one turn. `chunk_interval_ms` is the least time between two chunks of a
+    /// message; `message_ids` gives a new id whenever it is asked.
     pub fn new(
         style: Style,
         chunk_interval_ms: u64,
@@ -187,17 +194,19 @@ impl Composer {
     /// What may be said now.
     pub fn ready(&mut self, now: Timestamp) -> Vec<Say> {
         self.observe(now);
-        if self.line.is_empty()
-            && let Some(place) = self.place_due()
-        {
-            let text = self.draft.take_before(place);
-            self.queue_chunk(text, None);
-        }
         let mut says = Vec::new();
-        while self.line.front().is_some_and(|say| self.due_at(say) <= now) {
-            says.extend(self.line.pop_front().inspect(|say| self.note(say)));
+        loop {
+            while self.line.front().is_some_and(|say| self.due_at(say) <= now) {
+                says.extend(self.line.pop_front().inspect(|say| self.note(say)));
+            }
+            match self.place_due() {
+                Some(place) if self.line.is_empty() => {
+                    let text = self.draft.take_before(place);
+                    self.queue_chunk(text, None);
+                }
+                Some(_) | None => return says,
+            }
         }
-        says
     }
 
     /// When `ready` has something to give if nothing is pushed until then; a time that has come
@@ -216,20 +225,19 @@ impl Composer {
     /// Ends the message that the bot is giving, as a message break does, without ending the turn.
     /// A turn that keeps the pace to its last chunk does this and waits until `wake_at` is `None`.
     pub fn end_message(&mut self) {
-        let next = Draft::new(self.style);
         if self.draft.is_stream(self.style) && self.draft.has_begun_or_shows_text() {
             let text = mem::take(&mut self.draft.text);
             let extras = mem::take(&mut self.draft.extras);
             self.queue_last_chunk(text, extras);
-            let said = mem::replace(&mut self.draft, next);
-            self.line.extend(said.languages.into_iter().map(Say::Language));
         } else {
-            let Draft { cutter, text, extras, call_actions, languages, .. } =
-                mem::replace(&mut self.draft, next);
-            let text = if cutter.is_visible() { text } else { String::new() };
-            self.queue_whole(text, Part { extras, call_actions });
-            self.line.extend(languages.into_iter().map(Say::Language));
+            let is_visible = self.draft.cutter.is_visible();
+            let text = Some(mem::take(&mut self.draft.text)).filter(|_| is_visible);
+            let extras = mem::take(&mut self.draft.extras);
+            let call_actions = mem::take(&mut self.draft.call_actions);
+            self.queue_whole(text.unwrap_or_default(), Part { extras, call_actions });
         }
+        let ended = mem::replace(&mut self.draft, Draft::new(self.style));
+        self.line.extend(ended.languages.into_iter().map(Say::Language));
     }
 
     /// The turn ended well: everything that is left, at once.

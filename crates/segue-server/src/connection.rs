@@ -13,7 +13,7 @@ use segue_core::{
 
 use crate::{
     item::{Frame, Item},
-    limits::Limits,
+    limits::{self, Limits},
     rates::SessionGate,
     wire::{self, Transient},
 };
@@ -133,6 +133,8 @@ pub struct Connection {
     bot: BotProfile,
     delivery: Delivery,
     waiting: Waiting,
+    /// What waits for the first batch, because that is the first frame on every socket.
+    early: Vec<Early>,
     /// The newest timestamp that was sent; none after it is older.
     last_at: Timestamp,
     /// A text frame came then for the last time.
@@ -143,6 +145,14 @@ pub struct Connection {
     /// The socket was sent the session's end, or claims to have it.
     end_sent_at: Option<Timestamp>,
     is_closed: bool,
+}
+
+/// Something that the client is told before its first batch.
+#[derive(Debug)]
+enum Early {
+    Transient(Transient),
+    /// An echo that it has, once more.
+    Echo(Frame),
 }
 
 impl Connection {
@@ -161,6 +171,7 @@ impl Connection {
             limits,
             bot,
             waiting: Waiting::default(),
+            early: Vec::new(),
             last_at: 0,
             text_at: now,
             sign_at: now,
@@ -201,26 +212,33 @@ impl Connection {
             Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
         }
         self.deliver(context, &mut outputs);
-        match self.due_close(now) {
-            Some(code) => self.close(code, outputs),
-            None => {
-                self.ping_if_due(now, &mut outputs);
-                outputs
-            }
+        if self.early.len() > limits::EARLY_FRAMES_MAX {
+            return self.close(CloseCode::TryAgain, outputs);
         }
+        if let Some(code) = self.due_close(now) {
+            return self.close(code, outputs);
+        }
+        self.ping_if_due(now, &mut outputs);
+        outputs
     }
 
     /// Call `handle` then, if nothing happens before.
     pub fn wake_at(&self) -> Timestamp {
-        let close_at = match self.end_sent_at {
-            // Nothing follows from a ping any more; waking for one would be waking for ever.
+        let own_at = match self.end_sent_at {
+            // No other clock matters any more; one that is over would keep waking the connection.
             Some(at) => at + self.limits.close_after_end_ms,
             None => {
                 let idle_at = self.text_at + self.limits.connection_idle_seconds * 1_000;
                 idle_at.min(self.ping_at())
             }
         };
-        close_at.min(self.delivery.wake_at())
+        own_at.min(self.delivery.wake_at())
+    }
+
+    /// Whether the server has spoken, which it does first: until then nothing is to be read, as
+    /// some answers could leave before the first batch.
+    pub fn has_begun(&self) -> bool {
+        !self.delivery.is_opening()
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.
@@ -241,7 +259,8 @@ impl Connection {
     }
 
     fn ping_if_due(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        if self.pinged_at.is_none() && now >= self.ping_at() {
+        let is_wanted = self.pinged_at.is_none() && self.end_sent_at.is_none();
+        if is_wanted && now >= self.ping_at() {
             self.pinged_at = Some(now);
             outputs.push(Output::Ping);
         }
@@ -271,10 +290,34 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Transient(transient.clone()));
+            return;
+        }
         self.last_at = self.last_at.max(context.now);
         let id = EntryId((context.ids)());
         let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));
+    }
+
+    /// Sends an echo once more that the client has.
+    fn send_again(&mut self, echo: Frame, outputs: &mut Vec<Output>) {
+        if self.delivery.is_opening() {
+            self.early.push(Early::Echo(echo));
+        } else if self.end_sent_at.is_none() && !self.delivery.claims_end() {
+            outputs.push(Output::Send(echo));
+        }
+        // After the end another echo would re-open mobile clients (protocol, section 4).
+    }
+
+    /// The first batch is out: sends what waited for it.
+    fn send_early(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
+        for early in std::mem::take(&mut self.early) {
+            match early {
+                Early::Transient(transient) => self.send_transient(&transient, context, outputs),
+                Early::Echo(echo) => self.send_again(echo, outputs),
+            }
+        }
     }
 }
 

@@ -55,11 +55,7 @@ pub struct App {
 impl App {
     /// The integration of a valid access token, used from this origin. Tokens of a disabled one
     /// still open what they have opened before.
-    fn authenticate(
-        &self,
-        token: &str,
-        origin: Option<&str>,
-    ) -> Option<(Claims, Arc<Connector>)> {
+    fn authenticate(&self, token: &str, origin: Option<&str>) -> Option<(Claims, Arc<Connector>)> {
         let claims = self.keys.verify(token, self.node.now()).ok()?;
         let connector = self.connectors.get(&claims.connector)?;
         let is_allowed = origin.is_none_or(|it| connector.hosts.accept_origin(it));

@@ -130,12 +130,13 @@ impl Hub {
 
     /// Tells the session's connections of entries, in order of position. Encodes each once.
     pub fn deliver(&self, id: SessionId, entries: &[Entry]) {
-        let mut sessions = self.sessions.lock();
-        let Some(presence) = sessions.get_mut(&id) else { return };
-        if presence.connections.is_empty() && presence.watchers.is_empty() {
+        if !self.has_listeners(id) {
             return;
         }
+        // Without the lock: encoding takes its time, and everybody's deliveries pass here.
         let items: Arc<[Item]> = entries.iter().map(Item::new).collect();
+        let mut sessions = self.sessions.lock();
+        let Some(presence) = sessions.get_mut(&id) else { return };
         for seat in &presence.connections {
             // A full queue drops nothing that the log does not have: the connection reads it there.
             if seat.pushes.try_send(Arc::clone(&items)).is_err() {
@@ -150,6 +151,12 @@ impl Hub {
                 let _ = watcher.try_send(Watched::TurnMoved);
             }
         }
+    }
+
+    fn has_listeners(&self, id: SessionId) -> bool {
+        let sessions = self.sessions.lock();
+        let has_any = |it: &Presence| !it.connections.is_empty() || !it.watchers.is_empty();
+        sessions.get(&id).is_some_and(has_any)
     }
 
     /// When the user of a session was last there, as far as this node knows.
@@ -252,3 +259,6 @@ impl Drop for Subscription {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,7 @@
 //! What must be done after its cause was committed: turns and timers. Claims jobs, runs them,
 //! keeps their leases, says what became of them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use segue_core::{
@@ -65,7 +61,8 @@ impl Workers {
     pub async fn run(self: &Arc<Self>, stop: CancellationToken, grace: Duration) {
         let mut tasks: JoinSet<(JobId, Settled)> = JoinSet::new();
         let mut renew = tokio::time::interval(Duration::from_millis(limits::JOB_RENEW_MS));
-        let mut alive = tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
+        let mut alive =
+            tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
         let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
         let mut settled: Vec<(JobId, Settled)> = Vec::new();
         alive.tick().await;
@@ -76,7 +73,11 @@ impl Workers {
                 () = stop.cancelled() => break,
                 Some(done) = tasks.join_next() => settled.extend(self.ended(done)),
                 _ = renew.tick() => self.renew().await,
-                _ = timers.tick() => self.run_timers().await,
+                _ = timers.tick() => {
+                    if self.run_timers().await {
+                        timers.reset_immediately();
+                    }
+                }
                 _ = alive.tick() => self.record_alive().await,
                 () = self.node.work.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(limits::JOBS_POLL_MS)) => {}
@@ -136,10 +137,7 @@ impl Workers {
         })
     }
 
-    fn ended(
-        &self,
-        done: Result<(JobId, Settled), JoinError>,
-    ) -> Option<(JobId, Settled)> {
+    fn ended(&self, done: Result<(JobId, Settled), JoinError>) -> Option<(JobId, Settled)> {
         match done {
             Ok((id, settled)) => {
                 self.running.lock().remove(&id);
@@ -185,31 +183,28 @@ impl Workers {
         }
     }
 
-    /// Looks after sessions whose timer is due, in batches.
-    async fn run_timers(&self) {
-        loop {
-            let claimed = self.claim(JobKind::Timers, limits::TIMERS_BATCH_MAX).await;
-            if claimed.is_empty() {
-                return;
-            }
-            let is_last = claimed.len() < limits::TIMERS_BATCH_MAX;
-            let ids: Vec<SessionId> = claimed.iter().map(|it| it.session).collect();
-            let seen = match self.node.store.last_seen(&ids).await {
-                Ok(seen) => seen,
-                Err(error) => {
-                    warn!(%error, "cannot read when users were last seen");
-                    return;
-                }
-            };
-            let mut settled = Vec::with_capacity(claimed.len());
-            for (job, seen) in claimed.iter().zip(seen) {
-                settled.push((job.id, self.expire(job.session, seen).await));
-            }
-            self.settle(&mut settled).await;
-            if is_last {
-                return;
-            }
+    /// Looks after a batch of sessions whose timer is due, all at once. Whether there may be more:
+    /// turns go first.
+    async fn run_timers(&self) -> bool {
+        let claimed = self.claim(JobKind::Timers, limits::TIMERS_BATCH_MAX).await;
+        if claimed.is_empty() {
+            return false;
         }
+        let ids: Vec<SessionId> = claimed.iter().map(|it| it.session).collect();
+        let seen = match self.node.store.last_seen(&ids).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                warn!(%error, "cannot read when users were last seen");
+                return false;
+            }
+        };
+        let looked_after = claimed
+            .iter()
+            .zip(seen)
+            .map(async |(job, seen)| (job.id, self.expire(job.session, seen).await));
+        let mut settled = futures_util::future::join_all(looked_after).await;
+        self.settle(&mut settled).await;
+        claimed.len() == limits::TIMERS_BATCH_MAX
     }
 
     /// Ends a session whose time is up, or says when to look again.
@@ -254,3 +249,6 @@ impl Workers {
         at + self.downtimes.iter().map(down_ms).sum::<u64>()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

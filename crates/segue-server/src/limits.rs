@@ -197,8 +197,6 @@ fixed! {
     LANGUAGE_BYTES_MAX: usize = 64;
     /// `variant_id` of a session.
     VARIANT_ID_BYTES_MAX: usize = 200;
-    /// Names in `extensions` that are looked at.
-    EXTENSIONS_MAX: usize = 16;
     /// Rates of addresses that are told apart; further addresses share one.
     HANDSHAKE_ADDRESSES_MAX: usize = 100_000;
     /// A request's headers at most; also the buffer of a connection.
@@ -212,14 +210,15 @@ fixed! {
 
     /// A longer frame closes the socket with 1009.
     FRAME_BYTES_MAX: usize = 1024 * 1024;
-    /// Longest frame of any event other than a user message.
-    EVENT_FRAME_BYTES_MAX: usize = 131_072;
     /// Text of a user message, in UTF-8: also the announced `max_message_size_bytes`.
     MESSAGE_TEXT_BYTES_MAX: usize = 131_072;
     /// `metadata.custom` as the client wrote it.
     CUSTOM_BYTES_MAX: usize = 4 * 1024;
     /// A longer `local_id` or `client_event_id` is no key.
     KEY_BYTES_MAX: usize = 200;
+    /// Levels of objects and arrays in `metadata.custom`, itself included: it is repeated inside
+    /// batches, and many parsers give up at 128 levels.
+    CUSTOM_DEPTH_MAX: usize = 64;
     /// Typing and heartbeats a second in one session.
     LIVENESS_PER_SECOND: u64 = 5;
     /// Typing and heartbeats that one session may send at once before the rate counts.
@@ -230,8 +229,6 @@ fixed! {
     REQUESTS_BURST: u64 = 10;
     /// Commands of one connection that wait to be decided; reading from its socket stops there.
     COMMANDS_QUEUED_MAX: usize = 64;
-    /// A user's typing is cleared at the live agent's after this long without news.
-    TYPING_CLEAR_SECONDS: u64 = 10;
     /// An error that makes clients ask for the agent again is an ERROR once in this long, per
     /// session; otherwise a WARNING.
     LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;
@@ -244,10 +241,10 @@ fixed! {
     HEARTBEAT_INTERVAL_SECONDS: u64 = 30;
     /// Announced `max_reconnect_attempts`: clients with a small one give up in a short outage.
     RECONNECT_ATTEMPTS_MAX: u64 = 1_000;
-    /// The greatest sequence of a session, as clients read 32 bits with a sign.
-    SEQUENCE_MAX: u64 = 2_147_483_647;
     /// Longest frame that is sent, the echo of a user's message excepted.
     SENT_FRAME_BYTES_MAX: usize = 131_072;
+    /// What of it is kept for the envelope, the bot's name and its picture.
+    SENT_FRAME_RESERVE_BYTES: usize = 8 * 1024;
     /// Events of one batch.
     BATCH_EVENTS_MAX: usize = 100;
     /// A batch, unless it is one echo that is larger by itself.
@@ -258,6 +255,8 @@ fixed! {
     BEHIND_EVENTS_MAX: usize = 20;
     /// The first batch of a native session waits this long: those clients attach late.
     NATIVE_FIRST_BATCH_DELAY_MS: u64 = 30;
+    /// Answers that wait for the first batch of a connection, which is its first frame.
+    EARLY_FRAMES_MAX: usize = 64;
     /// Pushes that wait for one connection. One more, and it reads the log instead.
     PUSHES_QUEUED_MAX: usize = 64;
     /// Entries that one read of a log returns.
@@ -322,18 +321,26 @@ fixed! {
     BOT_RETRY_AFTER_SECONDS_MAX: u64 = 5;
     /// Establishing the connection to a bot.
     BOT_CONNECT_SECONDS_MAX: u64 = 10;
+    /// A connection to a bot that nobody uses is kept this long. Servers close theirs after two
+    /// seconds or more, and a turn that is asked just then would be lost.
+    BOT_IDLE_CONNECTION_MS_MAX: u64 = 1_000;
+    /// A bot's name, which stands in every message of it.
+    BOT_NAME_BYTES_MAX: usize = 200;
+    /// The URL of a bot's picture, which stands in every message of it.
+    AVATAR_URL_BYTES_MAX: usize = 2_000;
     /// A bot's configured greeting.
     GREETING_BYTES_MAX: usize = 8 * 1024;
     /// Topics in the folder of a knowledge bot.
-    TOPICS_MAX: usize = 10_000;
+    TOPICS_MAX: usize = 1_000;
     /// One topic, as a file.
-    TOPIC_BYTES_MAX: usize = 64 * 1024;
+    TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
-    /// Best guesses that a knowledge bot offers where it has no answer.
-    GUESSES_MAX: usize = 3;
-    /// Questions missed in a row after which a knowledge bot offers a person.
-    MISSES_MAX: u32 = 2;
+    /// Pause between two pieces of a streamed answer of the knowledge bot.
+    KNOWLEDGE_PIECE_MS: u64 = 40;
+    /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
+    /// under `TURN_OUTPUTS_MAX`.
+    TOPIC_EXTRAS_MAX: usize = 20;
 
     // Work that outlives a connection, and the end of the process (protocol, section 8).
 
@@ -377,8 +384,6 @@ fixed! {
     STOP_ANSWER_MS: u64 = 1_500;
     /// While the server stops, sockets have so long to say goodbye.
     STOP_SOCKETS_SECONDS: u64 = 3;
-    /// The process has ended this long after it was asked to.
-    SHUTDOWN_SECONDS_MAX: u64 = 10;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
     /// Tasks outside a worker's own queue are looked after every so many of its own.

@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 use lru::LruCache;
 use parking_lot::Mutex;
 use segue_core::{
-    Actor, Command, Entry, EntryId, MessageKey, NodeId, Position, Rejected, Session,
-    SessionId, Timestamp,
+    Actor, Command, Entry, EntryId, MessageKey, NodeId, Position, Rejected, Session, SessionId,
+    Timestamp,
     ports::{Appended, Broker, Commit, Store, StoreError},
 };
 use tokio::sync::Notify;
@@ -127,15 +127,11 @@ impl Node {
 
     /// Executes commands of one actor on one session: decided one after another on the same state,
     /// appended as one conditional write, told to everybody. One outcome for each, in order.
-    pub async fn execute(
-        &self,
-        id: SessionId,
-        actor: Actor,
-        commands: &[Command],
-    ) -> Vec<Outcome> {
+    pub async fn execute(&self, id: SessionId, actor: Actor, commands: &[Command]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
         let mut cached = self.cache.lock().get(&id).cloned();
-        for _ in 0..limits::CONFLICTS_MAX {
+        // A copy of a message is no conflict: it takes a round, and settles one of the commands.
+        for _ in 0..limits::CONFLICTS_MAX + commands.len() {
             let is_cached = cached.is_some();
             let session = match cached.take() {
                 Some(session) => session,
@@ -168,7 +164,10 @@ impl Node {
                     plan.settle(&mut outcomes, found);
                     return settle(outcomes, &Outcome::Unavailable);
                 }
-                Ok(Appended::Conflict) => self.forget(id),
+                Ok(Appended::Conflict) => {
+                    debug!(session.id = %id, "somebody was first in session {id}, deciding again");
+                    self.forget(id);
+                }
                 Ok(Appended::Duplicate(entry)) => {
                     self.forget(id);
                     mark_duplicates(&mut outcomes, commands, &entry);
@@ -249,8 +248,7 @@ impl Node {
 
     fn remember(&self, session: &Arc<Session>) {
         let mut cache = self.cache.lock();
-        let is_older =
-            |it: &Arc<Session>| it.state.head.0 >= session.state.head.0;
+        let is_older = |it: &Arc<Session>| it.state.head.0 >= session.state.head.0;
         if !cache.peek(&session.id).is_some_and(is_older) {
             cache.put(session.id, Arc::clone(session));
         }

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
+
+use crate::limits;
 
 /// What holds for every outgoing request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,32 +23,9 @@ pub struct OutgoingLimits {
 impl Default for OutgoingLimits {
     fn default() -> Self {
         Self {
-            connect_ms_max: 5_000,
-            // Servers close idle connections after two seconds or more. A request that is sent just
-            // then is lost, and the user would read an error; under load one second is enough to
-            // find a connection again.
-            idle_connection_ms_max: 1_000,
+            connect_ms_max: limits::BOT_CONNECT_SECONDS_MAX * 1_000,
+            idle_connection_ms_max: limits::BOT_IDLE_CONNECTION_MS_MAX,
         }
-    }
-}
-
-/// The text is not a target that may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadTarget {
-    /// It is no URL with a scheme and a host.
-    #[error("not an absolute URL")]
-    NotAUrl,
-    /// It is one, of another kind.
-    #[error("the scheme is neither http nor https")]
-    Scheme,
-}
-
-/// Reads the URL of a target: absolute, `http` or `https`.
-pub fn target(text: &str) -> Result<Url, BadTarget> {
-    let url = Url::parse(text).map_err(|_| BadTarget::NotAUrl)?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        _ => Err(BadTarget::Scheme),
     }
 }
 

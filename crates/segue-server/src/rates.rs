@@ -106,3 +106,6 @@ impl SessionGate {
         self.messages.is_full(now) && self.signals.is_full(now) && self.rest.is_full(now)
     }
 }
+
+#[cfg(test)]
+mod tests;

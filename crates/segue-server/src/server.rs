@@ -23,7 +23,10 @@ use crate::{
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
     connectors::{ConfiguredBot, Connector, Connectors},
-    http::{self, App, DemoConnector, jwt::{KEY_FILE, Keys}},
+    http::{
+        self, App, DemoConnector,
+        jwt::{KEY_FILE, Keys},
+    },
     hub::Hub,
     jobs::Workers,
     limits,
@@ -53,7 +56,12 @@ enum Opened {
 pub struct Tweaks {
     /// Called on the store's writer before each commit; holding it holds the commit.
     pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Puts something between the server and its store, such as one that can be away.
+    pub around_store: Option<AroundStore>,
 }
+
+/// Gives a store to use in place of the one given.
+pub type AroundStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 impl Server {
     /// Starts a server. It serves when this returns.
@@ -94,7 +102,9 @@ impl Server {
         let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
-            async move { workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await }
+            async move {
+                workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
+            }
         });
         info!(%address, "listening on {address}");
         Ok(Self { address, stop, listener, workers, sockets, store: opened })
@@ -128,29 +138,34 @@ impl Server {
     }
 }
 
-/// The process's clock and randomness: the only place that takes them from outside.
+/// The process's clock and its ids, which grow with time: the only place that takes them from
+/// outside.
+#[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
 pub fn sources() -> Sources {
-    Sources {
-        now: Arc::new(unix_ms),
-        new_id: Arc::new(|| uuid::Uuid::now_v7().as_u128()),
-    }
+    Sources { now: Arc::new(unix_ms), new_id: Arc::new(|| uuid::Uuid::now_v7().as_u128()) }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
-    match url {
-        StoreUrl::Memory => Ok((Arc::new(MemoryStore::default()), Opened::Memory)),
+    let (store, opened): (Arc<dyn Store>, Opened) = match url {
+        StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
             options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
-            Ok((Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store)))
+            (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
         }
-    }
+    };
+    let store = match tweaks.around_store {
+        Some(around) => around(store),
+        None => store,
+    };
+    Ok((store, opened))
 }
 
 fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
@@ -162,6 +177,8 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
 }
 
 fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> {
+    // One for all bots: connections are shared, and certificates read once.
+    let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
     let mut connectors = Connectors::new();
     for connector in &config.connectors {
         let bot = config
@@ -173,7 +190,7 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),
             },
             greeting: bot.greeting.clone(),
-            bot: open_bot(bot, sources)?,
+            bot: open_bot(bot, &client, sources)?,
         });
         let connector = Connector {
             id: connector.id.clone(),
@@ -189,7 +206,11 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
     Ok(connectors)
 }
 
-fn open_bot(bot: &config::Bot, sources: &Sources) -> anyhow::Result<Arc<dyn Bot>> {
+fn open_bot(
+    bot: &config::Bot,
+    client: &reqwest::Client,
+    sources: &Sources,
+) -> anyhow::Result<Arc<dyn Bot>> {
     Ok(match &bot.kind {
         BotKind::Knowledge { topics } => {
             let knowledge = match topics {
@@ -204,8 +225,7 @@ fn open_bot(bot: &config::Bot, sources: &Sources) -> anyhow::Result<Arc<dyn Bot>
                 secret: secret.expose().to_owned(),
                 limits: HttpBotLimits::default(),
             };
-            let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
-            Arc::new(HttpBot::new(config, client, Arc::clone(&sources.now)))
+            Arc::new(HttpBot::new(config, client.clone(), Arc::clone(&sources.now)))
         }
     })
 }
@@ -213,7 +233,7 @@ fn open_bot(bot: &config::Bot, sources: &Sources) -> anyhow::Result<Arc<dyn Bot>
 /// The token of the demo connector: kept in the data folder, so that pages stay valid over a
 /// restart; readable by nobody else.
 pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
-    let fresh = || uuid::Uuid::new_v4().simple().to_string();
+    let fresh = || format!("{:032x}", rand::random::<u128>());
     let Some(folder) = folder else { return Ok(config::Secret::new(fresh())) };
     let path: PathBuf = folder.join("demo-token");
     match std::fs::read_to_string(&path) {

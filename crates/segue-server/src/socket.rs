@@ -110,7 +110,8 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
+                frame = web.next(), if self.connection.has_begun()
+                    && under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
                     match self.take_frame(frame) {
                         Ok(outputs) => outputs,
                         Err(end) => {
@@ -128,11 +129,8 @@ impl Socket {
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
         let node = Arc::clone(&self.node);
         let gate = Arc::clone(&self.subscription.gate);
-        let mut context = Context {
-            now: node.now(),
-            ids: &mut || node.new_id(),
-            gate: &mut gate.lock(),
-        };
+        let mut context =
+            Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
         self.connection.handle(input, &mut context)
     }
 
@@ -226,10 +224,7 @@ impl Socket {
     }
 
     /// Waits for a write as long as the other end accepts anything at all.
-    async fn sent(
-        &self,
-        write: impl Future<Output = Result<(), axum::Error>>,
-    ) -> Result<(), End> {
+    async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
         tokio::pin!(write);
         loop {
             let written = self.peer.written();
@@ -337,3 +332,6 @@ fn reason(code: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,8 +111,7 @@ impl TurnWorker {
         let from = head.0.saturating_sub(limits::HISTORY_ENTRIES_MAX).min(after.0);
         let mut log: Vec<Entry> = Vec::new();
         let mut at = Position(from);
-        let limit =
-            ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
+        let limit = ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
         while at < head {
             let page = self.node.store.read(session.id, at, limit).await?;
             let Some(last) = page.entries.last() else { break };
@@ -183,6 +182,7 @@ impl TurnWorker {
             may_hand_off: connector.can_hand_off()
                 && !matches!(held.running.why, TurnReason::HandoffFailed { .. }),
             reason: held.running.why.clone(),
+            is_streamed: session.facts.streaming,
             connector: connector.id.clone(),
             platform: session.facts.platform.clone(),
             language: session.state.language.clone(),
@@ -233,3 +233,6 @@ fn finished(then: Then, bot_state: Option<String>) -> TurnEnd {
 fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::from_millis(at.saturating_sub(now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ mod envelope;
 mod error;
 mod event;
 mod kind;
-pub mod limits;
 mod payload;
 mod time;
 mod transient;
@@ -21,6 +20,7 @@ pub use error::{HttpError, Refusal, notice_code, notice_message};
 pub use event::event;
 pub use time::timestamp;
 pub use transient::{Transient, transient};
+pub(crate) use url::encode as encode_url;
 
 #[cfg(test)]
 mod tests;

@@ -29,18 +29,18 @@ pub const STATEMENTS_MAX: usize = 64;
 /// after it was written, at most once in that time.
 pub const CHECKPOINT_INTERVAL_MS: u64 = 100;
 
-/// A write-ahead log of so many pages is begun anew, for which the writer waits for a moment. Under
-/// steady load it would otherwise grow for ever, because it is begun anew by itself only when
-/// nothing in it is newer than the database.
+/// A write-ahead log of so many pages is begun anew by the writer, for a moment in which it writes
+/// nothing else. Under steady load the log would otherwise grow for ever, because it is begun anew
+/// by itself only when nothing in it is newer than the database.
 pub const WAL_PAGES_MAX: i64 = 16 * 1024;
 
 /// The file of the write-ahead log is cut to so many bytes when it is begun anew.
 pub const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
-/// The writer and the readers wait so many milliseconds for a lock of the database. Only the moment
-/// in which the write-ahead log is begun anew ever makes them wait.
+/// Every connection waits so many milliseconds for a lock of the database. There is hardly ever one
+/// to wait for.
 pub const LOCK_WAIT_MS: u64 = 5_000;
 
 /// Beginning the write-ahead log anew is given up after so many milliseconds of waiting for readers
-/// and tried again later, because the writer waits too.
+/// and tried again later: it is the writer that waits.
 pub const RESTART_WAIT_MS: u64 = 100;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     AttemptId, BotProfile, EndReason, Event, HandOffMode, HandOffReason, Json, Level, Notice,
     Position, Timestamp, Turn, TurnOutcome, TurnReason,
-    limits::{GREETING_BACKOFF_MS, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
+    limits::{GREETING_BACKOFF, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
     ports::{Claim, Job, NewJob},
 };
 
@@ -25,8 +25,8 @@ impl Session {
             }
             _ if matches!(self.state.floor, Floor::Ended { .. }) => return Err(Rejected::Ended),
 
-            (Command::Join { bot, custom }, Actor::User) => {
-                self.decide_join(now, bot, custom.as_ref())?
+            (Command::Join { bot, retry_ms, custom }, Actor::User) => {
+                self.decide_join(now, bot, *retry_ms, custom.as_ref())?
             }
             (Command::PostMessage { message_id, text, key, custom }, Actor::User) => {
                 if self.state.floor == Floor::Unasked {
@@ -94,6 +94,7 @@ impl Session {
         &self,
         now: Timestamp,
         bot: &BotProfile,
+        retry_ms: u64,
         custom: Option<&Json>,
     ) -> Result<Vec<Event>, Rejected> {
         match (&self.state.floor, self.state.greeting) {
@@ -102,7 +103,7 @@ impl Session {
                 Event::BotJoined { bot: bot.clone(), why: TurnReason::Join },
             ]),
             (Floor::BotIdle, Greeting::Owed { failures, failed_at }) => {
-                let run_at = now.max(failed_at + greeting_backoff_ms(failures));
+                let run_at = now.max(failed_at + retry_ms * greeting_backoff(failures));
                 Ok(vec![Event::JoinRequested { run_at, custom: custom.cloned() }])
             }
             (Floor::BotIdle, Greeting::Given) => Err(Rejected::AlreadyJoined),
@@ -316,9 +317,10 @@ fn said(token: Position, running: &Running, bot: BotProfile, say: &Say) -> Event
     }
 }
 
-fn greeting_backoff_ms(failures: u32) -> u64 {
+/// How many of the shortest pauses to wait.
+fn greeting_backoff(failures: u32) -> u64 {
     match failures.checked_sub(1) {
         None => 0,
-        Some(i) => GREETING_BACKOFF_MS[(i as usize).min(GREETING_BACKOFF_MS.len() - 1)],
+        Some(i) => GREETING_BACKOFF[(i as usize).min(GREETING_BACKOFF.len() - 1)],
     }
 }

@@ -6,9 +6,7 @@ use segue_core::{
     ports::{HistoryMessage, InputMessage, Speaker},
 };
 
-/// The messages that one turn answers have at most so many bytes; the rest is the next turn's
-/// (bots, `kind = "http"`).
-pub const INPUT_BYTES_MAX: usize = 1024 * 1024;
+use crate::limits;
 
 /// How much of what was said before a bot is told: the newest, whichever limit is reached first
 /// (bots, `kind = "http"`).
@@ -22,7 +20,7 @@ pub struct HistoryLimits {
 
 impl Default for HistoryLimits {
     fn default() -> Self {
-        Self { messages_max: 200, bytes_max: 256 * 1024 }
+        Self { messages_max: limits::HISTORY_MESSAGES_MAX, bytes_max: limits::HISTORY_BYTES_MAX }
     }
 }
 

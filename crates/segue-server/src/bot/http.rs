@@ -15,6 +15,7 @@ use segue_core::{
     ports::{Answer, Bot, BotError, TurnRequest},
 };
 
+use crate::limits;
 use request::Signer;
 
 mod answer;
@@ -28,7 +29,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// How a bot behind HTTP is reached.
 #[derive(Clone)]
 pub struct HttpBotConfig {
-    /// Where turns are posted to; read it with `outgoing::target`.
+    /// Where turns are posted to, `http` or `https`.
     pub url: Url,
     /// Keys the signature of every request. In no log.
     pub secret: String,
@@ -49,8 +50,7 @@ impl fmt::Debug for HttpBotConfig {
 pub struct HttpBotLimits {
     /// One line of an event stream, in bytes without its end.
     pub line_bytes_max: usize,
-    /// A whole JSON answer, in bytes. A turn of 256 KiB of text takes six times that where every
-    /// character is escaped.
+    /// A whole JSON answer, in bytes.
     pub body_bytes_max: usize,
     /// An overloaded bot is asked once more if it wants to be left alone for no longer than this.
     pub retry_after_seconds_max: u64,
@@ -59,9 +59,9 @@ pub struct HttpBotLimits {
 impl Default for HttpBotLimits {
     fn default() -> Self {
         Self {
-            line_bytes_max: 128 * 1024,
-            body_bytes_max: 2 * 1024 * 1024,
-            retry_after_seconds_max: 5,
+            line_bytes_max: limits::BOT_LINE_BYTES_MAX,
+            body_bytes_max: limits::BOT_BODY_BYTES_MAX,
+            retry_after_seconds_max: limits::BOT_RETRY_AFTER_SECONDS_MAX,
         }
     }
 }

@@ -22,8 +22,8 @@ use self::topic::{Action, Topic};
 pub use self::demo::demo_topics;
 pub use self::topic::TopicError;
 
-/// From here on a topic is taken for the answer. Lower, and it answers what nobody asked; higher,
-/// and it is silent on half of what people ask in words of their own.
+/// From here on a topic is taken for the answer. Lower, and it answers what has nothing to do with
+/// its topics; higher, and it has no answer to what people ask in words of their own.
 const ANSWER_CONFIDENCE_MIN: f64 = 0.32;
 /// From here on a topic with an action is, since a handoff or an end cannot be taken back.
 const ACTION_CONFIDENCE_MIN: f64 = 0.45;
@@ -37,7 +37,7 @@ const GUESS_CONFIDENCE_MIN: f64 = 0.1;
 const OFFERS_MAX: usize = 3;
 /// Topics that one reply answers from.
 const ANSWERS_MAX: usize = 3;
-/// Of a burst of messages, the newest are looked at.
+/// Of a burst of messages, the newest are looked at, and of many questions the first.
 const MESSAGES_MAX: usize = 20;
 /// Misses in a row after which a person is offered.
 const MISSES_BEFORE_OFFER: u32 = 2;
@@ -263,16 +263,14 @@ impl Knowledge {
                 Consent::Unclear => {}
             }
         }
-        let together = self.index.rank(&inputs.join("\n"));
-        let questions: Vec<&str> = inputs.iter().flat_map(|input| questions(input)).collect();
-        let mut topics = Vec::new();
-        if let [_, _, ..] = questions.as_slice() {
-            for question in questions {
-                let own = self.own_topic(question);
-                topics.extend(own.filter(|topic| !topics.contains(topic)));
-            }
-            topics.truncate(ANSWERS_MAX);
-        }
+        let allowed = |topic: usize| {
+            let person = self.topics[topic].hand_off().is_some();
+            !(person && inputs.iter().any(|input| english::wants_no_person(input)))
+        };
+        let mut together = self.index.rank(&inputs.join("\n"));
+        together.retain(|found| allowed(found.topic));
+        let mut topics = self.own_topics(inputs);
+        topics.retain(|topic| allowed(*topic));
         if topics.is_empty() {
             topics.extend(self.answer_in(&together));
         }
@@ -286,6 +284,21 @@ impl Knowledge {
             return Wish::Unclear { guesses: offered.take(OFFERS_MAX).collect() };
         }
         Wish::Topics(topics)
+    }
+
+    /// The topics of messages that are questions of their own, where there are several messages.
+    fn own_topics(&self, inputs: &[&str]) -> Vec<usize> {
+        let mut questions: Vec<&str> = inputs.iter().flat_map(|input| questions(input)).collect();
+        questions.truncate(MESSAGES_MAX);
+        let mut topics = Vec::new();
+        if let [_, _, ..] = questions.as_slice() {
+            for question in questions {
+                let own = self.own_topic(question);
+                topics.extend(own.filter(|topic| !topics.contains(topic)));
+            }
+            topics.truncate(ANSWERS_MAX);
+        }
+        topics
     }
 
     /// The topic of one message among several, where it is a question of its own.

@@ -1,18 +1,29 @@
 //! The knowledge bot as a bot among others: asks it, and gives its reply piece by piece.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use segue_core::{
     Output, TurnReason,
     ports::{Answer, Bot, BotError, TurnRequest},
 };
 
+use tokio::time::Instant;
+
 use super::knowledge::{Ask, Knowledge, Reason};
+use crate::limits;
 
 /// Answers from topics, in this process.
 pub struct KnowledgeBot(pub Knowledge);
 
 /// A reply of which the rest is still to be given.
-struct Rest(std::vec::IntoIter<Output>);
+struct Rest {
+    outputs: std::iter::Peekable<std::vec::IntoIter<Output>>,
+    /// The pause before each piece but the first; none where nobody watches.
+    pause: Option<Duration>,
+    /// The next piece has its time then.
+    next_at: Option<Instant>,
+}
 
 #[async_trait]
 impl Bot for KnowledgeBot {
@@ -29,13 +40,25 @@ impl Bot for KnowledgeBot {
             may_hand_off: request.may_hand_off,
             reason,
         });
-        Ok(Box::new(Rest(reply.outputs.into_iter())))
+        // All at once would be no stream: the pieces come at the pace of a quick reader.
+        let pause = Duration::from_millis(limits::KNOWLEDGE_PIECE_MS);
+        Ok(Box::new(Rest {
+            outputs: reply.outputs.into_iter().peekable(),
+            pause: request.is_streamed.then_some(pause),
+            next_at: None,
+        }))
     }
 }
 
 #[async_trait]
 impl Answer for Rest {
     async fn next(&mut self) -> Result<Option<Output>, BotError> {
-        Ok(self.0.next())
+        if let (Some(pause), Some(Output::Text(_))) = (self.pause, self.outputs.peek()) {
+            if let Some(next_at) = self.next_at {
+                tokio::time::sleep_until(next_at).await;
+            }
+            self.next_at = Some(Instant::now() + pause);
+        }
+        Ok(self.outputs.next())
     }
 }

@@ -14,7 +14,10 @@ use crate::{config::StoreUrl, limits, wire};
 pub async fn list(url: &StoreUrl, is_json: bool) -> anyhow::Result<()> {
     let store = open(url)?;
     if !is_json {
-        println!("{:36}  {:24}  {:24}  {:12}  {:>6}  STATE", "ID", "STARTED", "LAST EVENT", "CONNECTOR", "EVENTS");
+        println!(
+            "{:36}  {:24}  {:24}  {:12}  {:>6}  STATE",
+            "ID", "STARTED", "LAST EVENT", "CONNECTOR", "EVENTS"
+        );
     }
     let mut after = None;
     loop {
@@ -64,7 +67,11 @@ pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Resul
     let store = open(url)?;
     let session = store.load(id).await?.with_context(|| format!("there is no session {id}"))?;
     if !is_json {
-        println!("session {id}, connector {}, {}", session.facts.connector, state(&session.state.floor));
+        println!(
+            "session {id}, connector {}, {}",
+            session.facts.connector,
+            state(&session.state.floor)
+        );
     }
     let limit = ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
     let mut after = Position(0);
@@ -75,17 +82,31 @@ pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Resul
         for entry in &page.entries {
             let event = serde_json::to_value(&entry.event)?;
             if is_json {
-                println!("{}", line(entry.id.to_string(), entry.position, entry.sequence().map(|it| it.0), entry.at, &event));
+                println!(
+                    "{}",
+                    line(
+                        &entry.id.to_string(),
+                        entry.position,
+                        entry.sequence().map(|it| it.0),
+                        entry.at,
+                        &event
+                    )
+                );
             } else {
-                let sequence = entry.sequence().map_or("internal".to_owned(), |it| it.0.to_string());
-                println!("{:>6}  {sequence:>8}  {}  {event}", entry.position.0, wire::timestamp(entry.at));
+                let sequence =
+                    entry.sequence().map_or("internal".to_owned(), |it| it.0.to_string());
+                println!(
+                    "{:>6}  {sequence:>8}  {}  {event}",
+                    entry.position.0,
+                    wire::timestamp(entry.at)
+                );
             }
         }
     }
 }
 
 fn line(
-    id: String,
+    id: &str,
     position: Position,
     sequence: Option<u64>,
     at: Timestamp,

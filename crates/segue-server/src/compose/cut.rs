@@ -3,9 +3,7 @@
 
 use super::markup::Markup;
 use super::{Cuts, split};
-
-/// Characters that a paragraph has at most without being cut between its sentences.
-const PARAGRAPH_CHARS_MAX: usize = 200;
+use crate::limits::NATIVE_PARAGRAPH_CHARS_MAX;
 
 /// A place in a text, by what is before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +16,7 @@ pub(super) struct Place {
 
 /// Reads a text and knows the last place where it may be cut.
 pub(super) struct Cutter {
-    style: Style,
+    rules: Rules,
     markup: Markup,
     /// Where the text begins that is not yet said.
     start: Place,
@@ -29,14 +27,15 @@ pub(super) struct Cutter {
     gap: Gap,
     /// The last allowed cut after `start`.
     allowed: Option<Place>,
-    /// The last end of white space after `start`, for want of an allowed cut.
-    gap_end: Option<Place>,
+    /// The last end of white space with something visible between it and `start`, for want of an
+    /// allowed cut; and the byte of the last visible character before it.
+    gap_end: Option<(usize, Place)>,
     /// Characters looked at and bytes moved: what a test holds to be linear.
     #[cfg(test)]
     pub work: usize,
 }
 
-enum Style {
+enum Rules {
     Words,
     Native(Paragraph),
 }
@@ -54,9 +53,9 @@ impl Cutter {
     pub fn new(cuts: Cuts) -> Self {
         let zero = Place { at: 0, json: 0 };
         Self {
-            style: match cuts {
-                Cuts::Words => Style::Words,
-                Cuts::Native => Style::Native(Paragraph::new()),
+            rules: match cuts {
+                Cuts::Words => Rules::Words,
+                Cuts::Native => Rules::Native(Paragraph::new()),
             },
             markup: Markup::new(),
             start: zero,
@@ -75,15 +74,16 @@ impl Cutter {
         let here = self.end;
         self.markup.feed(here.at, c);
         let free = self.is_free(here).then_some(here);
-        let found = match &mut self.style {
-            Style::Words if self.gap == Gap::Loose && !c.is_whitespace() => free,
-            Style::Words => None,
-            Style::Native(paragraph) => paragraph.feed(c, here.at, free),
+        let found = match &mut self.rules {
+            Rules::Words if self.gap == Gap::Loose && !c.is_whitespace() => free,
+            Rules::Words => None,
+            Rules::Native(paragraph) => paragraph.feed(c, free),
         };
         self.allowed = found.or(self.allowed);
         if !c.is_whitespace() {
-            if self.gap != Gap::None && self.is_visible() {
-                self.gap_end = Some(here);
+            let shown = self.visible_at.filter(|at| *at >= self.start.at);
+            if let (Gap::Tight | Gap::Loose, Some(at)) = (self.gap, shown) {
+                self.gap_end = Some((at, here));
             }
             self.visible_at = Some(here.at);
         }
@@ -108,13 +108,13 @@ impl Cutter {
 
     /// The end of the text, where a cut is allowed there unless more white space follows.
     pub fn allowed_at_end(&self) -> Option<Place> {
-        let ends_word = matches!(self.style, Style::Words) && self.gap == Gap::Loose;
+        let ends_word = matches!(self.rules, Rules::Words) && self.gap == Gap::Loose;
         (ends_word && self.is_free(self.end)).then_some(self.end)
     }
 
     /// Where to end a text that has grown too long and has no allowed cut.
     pub fn forced(&self) -> Place {
-        self.gap_end.unwrap_or(self.end)
+        self.gap_end.map_or(self.end, |(_, place)| place)
     }
 
     /// What is before this place is said, or as good as said.
@@ -122,8 +122,8 @@ impl Cutter {
         let is_later = |found: &Place| found.at > place.at;
         self.start = place;
         self.allowed = self.allowed.filter(is_later);
-        self.gap_end = self.gap_end.filter(is_later);
-        if let Style::Native(paragraph) = &mut self.style {
+        self.gap_end = self.gap_end.filter(|(shown, _)| *shown >= place.at);
+        if let Rules::Native(paragraph) = &mut self.rules {
             paragraph.line_end = paragraph.line_end.filter(is_later);
             paragraph.sentence_end = paragraph.sentence_end.filter(is_later);
         }
@@ -193,9 +193,9 @@ impl Paragraph {
         }
     }
 
-    /// Takes the next character, which begins at byte `at`, and gives the allowed cut that it shows.
-    /// `free` is that same place, unless it lies inside something or nothing visible is before it.
-    fn feed(&mut self, c: char, at: usize, free: Option<Place>) -> Option<Place> {
+    /// Takes the next character and gives the allowed cut that it shows. `free` is the place before
+    /// it, unless that lies inside something or nothing visible is before it.
+    fn feed(&mut self, c: char, free: Option<Place>) -> Option<Place> {
         // White space before a line feed, or a backslash, and the space with which those clients
         // join chunks would turn it into a hard break, or spoil one.
         let ends_well = !self.before.is_whitespace() && self.before != '\\';
@@ -203,7 +203,7 @@ impl Paragraph {
         match c {
             '\n' => {
                 *self = Self::new();
-                line_end.or(free.filter(|_| ends_well && at > 0))
+                line_end.or(free.filter(|_| ends_well))
             }
             '\r' => {
                 self.line_end = free.filter(|_| ends_well);
@@ -215,7 +215,7 @@ impl Paragraph {
                 self.feed_sentence(c, free);
                 self.chars += 1;
                 self.before = c;
-                self.sentence_end.take_if(|_| self.chars > PARAGRAPH_CHARS_MAX)
+                self.sentence_end.take_if(|_| self.chars > NATIVE_PARAGRAPH_CHARS_MAX)
             }
         }
     }

@@ -2,12 +2,11 @@
 //! place inside a bold span or inside code? It never looks back: every character costs the same.
 //!
 //! Where Markdown needs the future to decide (is this `**` ever closed?), a marker counts as open
-//! until it is closed, its paragraph ends, or `OPEN_BYTES_MAX` have passed.
+//! until it is closed, its paragraph ends, or `CUT_BLOCKED_BYTES_MAX` have passed.
 
 use std::collections::VecDeque;
 
-/// Bytes for which a marker that is not closed forbids a cut (protocol, section 6).
-const OPEN_BYTES_MAX: usize = 1_024;
+use crate::limits::CUT_BLOCKED_BYTES_MAX;
 
 /// Ticks or tildes that make a fence.
 const FENCE_MARKS_MIN: usize = 3;
@@ -80,7 +79,7 @@ impl Markup {
 
     /// Takes the character that begins at byte `at`.
     pub fn feed(&mut self, at: usize, c: char) {
-        self.forget_before(at.saturating_sub(OPEN_BYTES_MAX));
+        self.forget_before(at.saturating_sub(CUT_BLOCKED_BYTES_MAX));
         match &mut self.run {
             Some(run) if run.mark == c => run.marks += 1,
             _ => {
@@ -100,7 +99,7 @@ impl Markup {
     /// Whether byte `at`, the end of the text so far or the begin of its last character, lies
     /// inside a bold span or code.
     pub fn blocks(&self, at: usize) -> bool {
-        let recent = |begin: usize| at - begin <= OPEN_BYTES_MAX;
+        let recent = |begin: usize| at - begin <= CUT_BLOCKED_BYTES_MAX;
         let in_code = match self.code {
             Code::Outside => false,
             Code::Inline { at: begin, .. } | Code::Fence { at: begin, .. } => recent(begin),

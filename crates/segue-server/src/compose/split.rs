@@ -4,17 +4,11 @@
 
 use segue_core::{Attachment, CallAction, Extras, Suggestion};
 
-/// Bytes of a frame that is not the echo of a user's message (protocol, section 5). A replayed
-/// event stands inside a batch of at most as many bytes (protocol, section 2).
-pub const FRAME_BYTES_MAX: usize = 131_072;
-
-/// Bytes of a frame kept free for what the composer does not know: the envelope and that of a batch
-/// around it, the fixed keys of the payload (all this is less than 1 KiB), and the bot's name and
-/// the address of its picture, which may take the rest as JSON.
-pub const FRAME_RESERVE_BYTES: usize = 8_192;
+use crate::limits::{SENT_FRAME_BYTES_MAX, SENT_FRAME_RESERVE_BYTES};
+use crate::wire;
 
 /// Bytes of JSON that text, extras and call actions of one frame may have.
-pub const CONTENT_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_RESERVE_BYTES;
+pub(super) const CONTENT_BYTES_MAX: usize = SENT_FRAME_BYTES_MAX - SENT_FRAME_RESERVE_BYTES;
 
 // Keys, quotes, comma and the longest content type of one element, rounded up.
 const ATTACHMENT_KEYS_BYTES: usize = 192;
@@ -42,18 +36,12 @@ pub(super) fn text_bytes(text: &str) -> usize {
     text.chars().map(char_bytes).sum()
 }
 
-/// At most this many bytes has an address on the wire, where it is percent-encoded.
-fn url_bytes(url: &str) -> usize {
-    let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'%');
-    url.bytes().map(|byte| if plain(&byte) { 1 } else { 3 }).sum()
-}
-
 /// At most this many bytes has an attachment on the wire, with the comma after it.
 pub(super) fn attachment_bytes(attachment: &Attachment) -> usize {
     ATTACHMENT_KEYS_BYTES
         + text_bytes(&attachment.title)
-        + attachment.preview_image_url.as_deref().map_or(0, url_bytes)
-        + url_bytes(&attachment.content_url)
+        + attachment.preview_image_url.as_deref().map_or(0, |url| wire::encode_url(url).len())
+        + wire::encode_url(&attachment.content_url).len()
         + attachment.call_to_action_text.as_deref().map_or(0, text_bytes)
 }
 

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::http::hosts::{Host, Hosts};
 use crate::limits::{
-    CONFIG_ID_BYTES_MAX, CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS,
-    Limits, LimitsOverrides,
+    AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, CONFIG_ID_BYTES_MAX, CONNECTOR_TOKEN_BYTES_MAX,
+    GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limits, LimitsOverrides,
 };
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -234,6 +234,17 @@ fn bot(table: &Table, problems: &mut Problems) -> Option<Bot> {
     let kind = bot_kind(table, problems);
     let avatar_url = optional(table, "avatar_url");
     let avatar = avatar_url.map(|(url, _)| http_url(url)).transpose();
+    // Both stand in every message of the bot, whose frame has a size.
+    for (key, given, bytes_max) in
+        [("name", name, BOT_NAME_BYTES_MAX), ("avatar_url", avatar_url, AVATAR_URL_BYTES_MAX)]
+    {
+        if let Some((text, place)) = given
+            && text.len() > bytes_max
+        {
+            problems
+                .add(place, format!("{}.{key}: has to have {bytes_max} bytes at most", table.path));
+        }
+    }
     if let (Err(text), Some((_, place))) = (&avatar, avatar_url) {
         problems.add(place, format!("{}.avatar_url: {text}", table.path));
     }

@@ -23,6 +23,8 @@ pub struct Delivery {
     queue_bytes: usize,
     /// The log is known to reach this far.
     known: Position,
+    /// The log may reach further than that: it has to be read.
+    is_unsure: bool,
     /// What was known when the read under way began.
     known_at_read: Position,
     phase: Phase,
@@ -31,8 +33,8 @@ pub struct Delivery {
     look_at: Timestamp,
     /// While the bot is at work: when to say so next.
     thinking_at: Option<Timestamp>,
-    /// The session had ended when the connection was opened.
-    is_over: bool,
+    /// The cursor claims the end of the session.
+    claims_end: bool,
 }
 
 /// Where the connection is on its way from replay to live.
@@ -78,7 +80,7 @@ enum Read {
     /// None is under way.
     Idle,
     /// One is under way, for the session's start or for the log.
-    UnderWay,
+    UnderWay { failures: u32 },
     /// The store did not answer; not again before.
     Failed { retry_at: Timestamp, failures: u32 },
 }
@@ -97,16 +99,23 @@ impl Delivery {
             sent: position,
             queue: VecDeque::new(),
             queue_bytes: 0,
+            known: session.state.head.max(position),
             // Something may have been recorded since the session was loaded: the first read tells.
-            known: session.state.head.max(position).next(),
+            is_unsure: true,
             known_at_read: Position(0),
             phase: Phase::Opening { at: now + delay_ms, start },
             read: Read::Idle,
             look_at: now + limits::LOOK_INTERVAL_MS,
             // What is true at the cursor is what was true of the session, less what follows.
             thinking_at: session.running().map(|_| now),
-            is_over: session.ended_at().is_some(),
+            // Nothing that the user may see comes behind the end.
+            claims_end: session.ended_at().is_some() && cursor >= session.state.reached,
         }
+    }
+
+    /// Whether the first batch is still to come.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
     }
 
     pub(super) fn take_pushed(&mut self, items: &[Item]) {
@@ -119,8 +128,7 @@ impl Delivery {
     }
 
     pub(super) fn take_behind(&mut self) {
-        // How far is not known; one more than queued makes the connection look.
-        self.known = self.known.max(self.queued_to().next());
+        self.is_unsure = true;
     }
 
     /// Takes in a read. `false` when nothing was ever sent and the store does not answer: then the
@@ -139,7 +147,7 @@ impl Delivery {
             }
         }
         if fetched.more {
-            self.known = self.known.max(self.queued_to().next());
+            self.is_unsure = true;
         } else if self.known == self.known_at_read {
             // That was all, and nothing was heard meanwhile.
             self.known = self.queued_to();
@@ -154,11 +162,23 @@ impl Delivery {
         }
         let failures = match self.read {
             Read::Failed { failures, .. } => failures + 1,
-            Read::Idle | Read::UnderWay => 1,
+            Read::UnderWay { failures } => failures + 1,
+            Read::Idle => 1,
         };
-        let pause_ms = limits::READ_RETRY_MS << failures.min(4);
+        let pause_ms = limits::READ_RETRY_MS << (failures - 1).min(4);
+        self.is_unsure = true;
         self.read = Read::Failed { retry_at: now + pause_ms, failures };
         true
+    }
+
+    /// Whether the first batch is still to go.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+    }
+
+    /// Whether the cursor claims the end of the session.
+    pub(super) fn claims_end(&self) -> bool {
+        self.claims_end
     }
 
     /// Whether the client has this entry, or claims to.
@@ -197,7 +217,7 @@ impl Delivery {
             () => Timestamp::MAX,
         };
         match self.read {
-            Read::UnderWay => Timestamp::MAX,
+            Read::UnderWay { .. } => Timestamp::MAX,
             Read::Failed { retry_at, .. } => wanted_at.max(retry_at),
             Read::Idle => wanted_at,
         }
@@ -208,12 +228,18 @@ impl Delivery {
         match &self.phase {
             Phase::Opening { start: Start::Wanted, .. } => true,
             Phase::Opening { start: Start::InLog, .. } if self.queue.is_empty() => true,
-            _ => self.known > self.queued_to() && self.has_room(),
+            _ => (self.is_unsure || self.known > self.queued_to()) && self.has_room(),
         }
     }
 
     fn queued_to(&self) -> Position {
         self.queue.back().map_or(self.sent, |it| it.position)
+    }
+
+    /// Whether everything that the log is known to hold is queued.
+    fn has_all(&self) -> bool {
+        let is_reading = matches!(self.read, Read::UnderWay { .. });
+        !is_reading && !self.is_unsure && self.queued_to() >= self.known
     }
 
     fn has_room(&self) -> bool {
@@ -235,7 +261,6 @@ impl Delivery {
 
     /// Whether a batch can be filled as far as it is ever going to be.
     fn may_send_batch(&self) -> bool {
-        let is_all = self.queued_to() >= self.known;
         let start_is_there = match &self.phase {
             Phase::Opening { start, .. } => match start {
                 Start::InLog => !self.queue.is_empty(),
@@ -244,7 +269,8 @@ impl Delivery {
             },
             _ => true,
         };
-        start_is_there && (is_all || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
+        start_is_there
+            && (self.has_all() || !self.has_room() || self.queue.len() >= limits::BATCH_EVENTS_MAX)
     }
 
     /// The read that is needed now.
@@ -252,11 +278,18 @@ impl Delivery {
         if now < self.read_at() {
             return None;
         }
-        self.read = Read::UnderWay;
+        let failures = match self.read {
+            Read::Failed { failures, .. } => failures,
+            Read::Idle | Read::UnderWay { .. } => 0,
+        };
+        self.read = Read::UnderWay { failures };
         self.known_at_read = self.known;
         let (after, entries) = match &self.phase {
             Phase::Opening { start: Start::Wanted, .. } => (Position(0), 1),
-            _ => (self.queued_to(), limits::PAGE_ENTRIES_MAX),
+            _ => {
+                self.is_unsure = false;
+                (self.queued_to(), limits::PAGE_ENTRIES_MAX)
+            }
         };
         let limit = ReadLimit { entries, bytes: limits::PAGE_BYTES_MAX };
         Some(Output::Fetch { after, limit })
@@ -321,8 +354,7 @@ impl Connection {
             // The first events of a session belong together: clients that see the bot's arrival in
             // the first batch do not ask for it again (clients, section 7).
             let is_head = is_first && batch.len() < limits::BATCH_HEAD_EVENTS;
-            let bytes_max =
-                if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
+            let bytes_max = if is_head { limits::BATCH_BYTES_MAX } else { limits::BATCH_BYTES_AIM };
             let fits = wire::batch_bytes(batch.len() + 1, bytes + next_bytes) <= bytes_max
                 && batch.len() < limits::BATCH_EVENTS_MAX;
             if next.event.is_some() && !batch.is_empty() && !fits {
@@ -335,8 +367,7 @@ impl Connection {
             batch.extend(item.event);
         }
         if batch.is_empty() {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             // The pause counts from the last batch, one interval before the next would have gone.
             let Phase::Replaying { at, .. } = self.delivery.phase else { return };
             let last_at = at.saturating_sub(self.limits.replay_batch_interval_ms);
@@ -349,21 +380,19 @@ impl Connection {
         outputs.push(Output::Send(wire::batch(id, self.last_at, &batch).into()));
         let at = now + self.limits.replay_batch_interval_ms;
         // Nothing to wait for: the replay is over with this batch.
-        self.delivery.phase = if self.delivery.queue.is_empty()
-            && self.delivery.queued_to() >= self.delivery.known
-        {
-            let pause_ms =
-                if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
+        self.delivery.phase = if self.delivery.queue.is_empty() && self.delivery.has_all() {
+            let pause_ms = if has_more_than_start { self.limits.live_after_replay_ms } else { 0 };
             Phase::Settling { until: now + pause_ms }
         } else {
             Phase::Replaying { at, has_more_than_start }
         };
+        self.send_early(context, outputs);
     }
 
     /// The replay is over: says what is true of the moment, then entry by entry.
     fn go_live(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
         self.delivery.phase = Phase::Live;
-        if self.delivery.is_over {
+        if self.delivery.claims_end {
             self.end_sent_at.get_or_insert(context.now);
         }
         if let Some(at) = &mut self.delivery.thinking_at {
@@ -390,7 +419,10 @@ impl Connection {
     fn pass(&mut self, item: &Item, now: Timestamp) {
         self.last_at = self.last_at.max(item.at);
         match item.mark {
-            Mark::TurnStarted => self.delivery.thinking_at = Some(now),
+            // A turn that is started again, by another worker, was announced already.
+            Mark::TurnStarted => {
+                self.delivery.thinking_at.get_or_insert(now);
+            }
             Mark::TurnEnded => self.delivery.thinking_at = None,
             Mark::SessionEnded => {
                 self.delivery.thinking_at = None;

@@ -74,7 +74,11 @@ impl Connection {
             // Typing is for live agents, and there is no desk yet: nobody listens.
             Ask::Typing(_) => {}
             Ask::Join => {
-                let command = Command::Join { bot: self.bot.clone(), custom: custom.clone() };
+                let command = Command::Join {
+                    bot: self.bot.clone(),
+                    retry_ms: self.limits.join_retry_seconds * 1_000,
+                    custom: custom.clone(),
+                };
                 self.execute(command, custom, outputs);
             }
             Ask::End => self.execute(Command::End { custom: custom.clone() }, custom, outputs),
@@ -107,10 +111,9 @@ impl Connection {
                 if !self.delivery.has_sent(item.position) {
                     // The original is on its way, and is the answer.
                     self.delivery.expect(now, item.position);
-                } else if self.end_sent_at.is_none() {
-                    outputs.extend(item.event.map(Output::Send));
+                } else if let Some(echo) = item.event {
+                    self.send_again(echo, outputs);
                 }
-                // After the end another echo would re-open mobile clients (protocol, section 4).
             }
             // It was decided before the end and comes back behind it; after the end nothing may
             // look like a conversation that is open (protocol, section 5).

@@ -1,6 +1,6 @@
 //! `POST /api/v1/access-token` (protocol, section 1).
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{Extension, Json, extract::State, http::HeaderMap};
 use segue_core::TokenId;
@@ -16,6 +16,7 @@ use crate::{limits, serve::Peer, wire::HttpError};
 
 /// The answer.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct AccessToken {
     access_token: String,
     expires_in: u64,
@@ -31,13 +32,14 @@ pub async fn create(
 ) -> Result<Json<AccessToken>, Refused> {
     let refuse = |error| correlation_id.refuse(error);
     let token = text(&headers, "x-token");
-    let known =
-        token.and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
+    let known = token
+        .as_deref()
+        .and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
     let limits = known.map_or(&app.limits, |it| &it.limits);
     app.handshakes
         .take(app.node.now(), peer.address.ip(), known.map(|it| &it.id), limits)
         .map_err(refuse)?;
-    let (Some(_), Some(host)) = (token, text(&headers, "x-host")) else {
+    let (Some(_), Some(host)) = (&token, text(&headers, "x-host")) else {
         return Err(refuse(HttpError::MissingAuthenticationHeaders));
     };
     let connector = known
@@ -47,7 +49,7 @@ pub async fn create(
         return Err(refuse(HttpError::NoHostRegistered));
     }
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
-    let is_allowed = connector.hosts.accept_host(host)
+    let is_allowed = connector.hosts.accept_host(&host)
         && origin.is_none_or(|it| connector.hosts.accept_origin(it));
     if !is_allowed {
         return Err(refuse(HttpError::HostMismatch));
@@ -62,7 +64,9 @@ pub async fn create(
     }))
 }
 
-/// A header's text; `None` when it is absent, empty or no text.
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok().map(str::trim).filter(|it| !it.is_empty())
+/// A header's text; `None` when it is absent or empty. A host may be written in any script, which
+/// is UTF-8 here; what is no UTF-8 matches nothing, but it is not absent.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cow<'h, str>> {
+    let value = headers.get(name)?.as_bytes().trim_ascii();
+    (!value.is_empty()).then(|| String::from_utf8_lossy(value))
 }

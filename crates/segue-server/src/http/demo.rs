@@ -39,16 +39,18 @@ const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' https: data:; c
 pub fn routes() -> Router<Arc<App>> {
     const HTML: &str = "text/html; charset=utf-8";
     const CSS: &str = "text/css; charset=utf-8";
+    const SVG: &str = "image/svg+xml";
     const JS: &str = "text/javascript; charset=utf-8";
     Router::new()
-        .route("/", get(|| file(HTML, include_str!("../../../../web/page/index.html"))))
-        .route("/page.css", get(|| file(CSS, include_str!("../../../../web/page/page.css"))))
-        .route("/page.js", get(|| file(JS, include_str!("../../../../web/page/page.js"))))
-        .route("/client.js", get(|| file(JS, include_str!("../../../../web/page/client.js"))))
+        .route("/", get(async || file(HTML, include_str!("../../../../web/page/index.html"))))
+        .route("/page.css", get(async || file(CSS, include_str!("../../../../web/page/page.css"))))
+        .route("/page.js", get(async || file(JS, include_str!("../../../../web/page/page.js"))))
+        .route("/icon.svg", get(async || file(SVG, include_str!("../../../../web/page/icon.svg"))))
+        .route("/client.js", get(async || file(JS, include_str!("../../../../web/page/client.js"))))
         .route("/demo.json", get(demo))
 }
 
-async fn file(kind: &'static str, text: &'static str) -> Response {
+fn file(kind: &'static str, text: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-cache"),

@@ -63,11 +63,12 @@ pub async fn create(
     let wanted = wanted.ok_or_else(|| refuse(HttpError::UnreadableRequest))?;
     let user_agent = headers.get("user-agent").and_then(|it| it.to_str().ok());
     // A session ends well before its token does: then a token that is about to end opens none.
-    let expires_at = life_end(now, &claims, &connector)
-        .ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    let expires_at =
+        life_end(now, &claims, &connector).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     let facts = facts(wanted, claims, expires_at, user_agent);
-    let id = SessionId(uuid::Uuid::new_v4().as_u128());
-    match app.node.create(Session::new(id, Arc::new(facts)), start(now, &connector)).await {
+    let start = start(now, &connector, expires_at);
+    let id = SessionId(uuid::Builder::from_random_bytes(rand::random()).into_uuid().as_u128());
+    match app.node.create(Session::new(id, Arc::new(facts)), start).await {
         Outcome::Recorded { .. } => {
             info!(session.id = %id, connector = %connector.id, "created session {id}");
             Ok(Json(Created { session_id: id.to_string() }))
@@ -120,12 +121,7 @@ fn life_end(now: Timestamp, claims: &Claims, connector: &Connector) -> Option<Ti
     Some((now + life_ms).min(token_end)).filter(|it| *it > now)
 }
 
-fn facts(
-    wanted: Wanted,
-    claims: Claims,
-    expires_at: Timestamp,
-    user_agent: Option<&str>,
-) -> Facts {
+fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Option<&str>) -> Facts {
     Facts {
         connector: claims.connector,
         token: claims.jti,
@@ -142,11 +138,12 @@ fn facts(
     }
 }
 
-fn start(now: Timestamp, connector: &Connector) -> Command {
+fn start(now: Timestamp, connector: &Connector, expires_at: Timestamp) -> Command {
     let limits = &connector.limits;
     let sessions_max = limits.sessions_per_token;
+    let abandoned_at = now + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
     Command::Start {
-        expire_at: now + limits.idle_seconds.min(limits.silence_seconds) * 1_000,
+        expire_at: abandoned_at.min(expires_at),
         sessions_per_token_max: (sessions_max > 0)
             .then(|| u32::try_from(sessions_max).unwrap_or(u32::MAX)),
     }

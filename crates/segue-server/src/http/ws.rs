@@ -77,9 +77,8 @@ pub async fn upgrade(
         .max_frame_size(limits::FRAME_BYTES_MAX);
     let sockets = app.sockets.clone();
     let span = Span::current();
-    upgrade.on_upgrade(move |web| {
-        sockets.track_future(run(app, peer, granted, web).instrument(span))
-    })
+    upgrade
+        .on_upgrade(move |web| sockets.track_future(run(app, peer, granted, web).instrument(span)))
 }
 
 async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
@@ -144,8 +143,7 @@ async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
     info!(session.id = %id, cursor = asked.cursor.0, "opened a socket of session {id}");
     let profile = connector.bot.profile.clone();
     let limits = Arc::clone(&connector.limits);
-    let connection =
-        Connection::open(now, limits, profile, &session, asked.cursor, position);
+    let connection = Connection::open(now, limits, profile, &session, asked.cursor, position);
     Ok(Granted::Seat(Box::new(connection), subscription, connector))
 }
 
@@ -156,9 +154,9 @@ fn seat(app: &App, id: SessionId, connector: &Connector) -> Result<Subscription,
         displace_after_ms: limits.displace_after_seconds * 1_000,
     };
     let gate = || SessionGate::new(limits.messages_per_second, limits.messages_burst);
-    app.hub.subscribe(app.node.now(), id, admission, gate).map_err(|_| {
-        HttpError::TooManyConnections { retry_after_ms: admission.displace_after_ms }
-    })
+    app.hub
+        .subscribe(app.node.now(), id, admission, gate)
+        .map_err(|_| HttpError::TooManyConnections { retry_after_ms: admission.displace_after_ms })
 }
 
 /// The parameters; `None` when one is missing.

@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use futures_util::FutureExt;
 use segue_core::{
     Actor, Command, Failure, HandOff, MessageId, Output, Position, Rejected, Say, SessionId,
     Timestamp, TurnEnd, TurnReason,
@@ -12,7 +13,7 @@ use tracing::info;
 
 use super::{Held, TurnWorker, finished, then, until};
 use crate::{
-    compose::{Composer, Cuts, Piece, Style},
+    compose::{Composer, Excess, Piece, Style},
     connectors::Connector,
     hub::Watched,
     limits::{self, Limits},
@@ -74,12 +75,8 @@ impl<'a> Speaker<'a> {
         connector: Option<&'a Connector>,
     ) -> Self {
         let facts = &held.session.facts;
-        let style = match (facts.streaming, facts.is_native()) {
-            (false, _) => Style::Whole,
-            (true, false) => Style::Chunks(Cuts::Words),
-            (true, true) => Style::Chunks(Cuts::Native),
-        };
-        let limits = connector.map(|it| (*it.limits).clone()).unwrap_or_default();
+        let style = Style::of(facts);
+        let limits = connector.map(|it| *it.limits).unwrap_or_default();
         let now = worker.node.now();
         Self {
             worker,
@@ -121,7 +118,16 @@ impl<'a> Speaker<'a> {
                 Some(Watched::TurnMoved) = self.watch.recv() => self.check_hold().await?,
                 next = answer.next() => match next? {
                     None => return self.keep_pace().await,
-                    Some(output) => self.take(output)?,
+                    // What is there already is composed together: chunks are few and whole.
+                    Some(output) => {
+                        self.take(output)?;
+                        while let Some(next) = answer.next().now_or_never() {
+                            match next? {
+                                Some(output) => self.take(output)?,
+                                None => return self.keep_pace().await,
+                            }
+                        }
+                    }
                 },
                 () = tokio::time::sleep(until(now, wake_at)) => self.check_limits()?,
             }
@@ -151,6 +157,10 @@ impl<'a> Speaker<'a> {
     pub fn take(&mut self, output: Output) -> Result<(), Stop> {
         let now = self.worker.node.now();
         self.silence_at = now + self.limits.turn_silence_seconds * 1_000;
+        // What does not go to the user counts towards the outputs of a turn all the same.
+        if matches!(output, Output::State(_) | Output::HandOff(_) | Output::End | Output::Silence) {
+            self.composer.count().map_err(failed)?;
+        }
         match output {
             Output::HandOff(_) if !self.may_hand_off => {
                 info!(session.id = %self.id, "the bot may not hand off in this turn, ignored");
@@ -172,9 +182,7 @@ impl<'a> Speaker<'a> {
     }
 
     fn push(&mut self, now: Timestamp, piece: Piece) -> Result<(), Stop> {
-        self.composer
-            .push(now, piece)
-            .map_err(|excess| Stop::Failed(BotError::Failed(excess.to_string())))
+        self.composer.push(now, piece).map_err(failed)
     }
 
     /// The bot gave all it had: says the rest and ends the turn, in one write.
@@ -244,11 +252,8 @@ impl<'a> Speaker<'a> {
     async fn say(&mut self, says: Vec<Say>, end: Option<TurnEnd>) -> Result<(), Stop> {
         let numbers = self.said + 1..;
         let count = u32::try_from(says.len()).expect("a turn has few outputs");
-        let said = numbers.zip(says).map(|(number, say)| Command::Say {
-            token: self.token,
-            number,
-            say,
-        });
+        let said =
+            numbers.zip(says).map(|(number, say)| Command::Say { token: self.token, number, say });
         let end = end.map(|end| Command::EndTurn { token: self.token, end });
         let commands: Vec<Command> = said.chain(end).collect();
         if commands.is_empty() {
@@ -257,12 +262,15 @@ impl<'a> Speaker<'a> {
         let mut pause_ms = limits::STORE_RETRY_MS;
         loop {
             let outcomes = self.worker.node.execute(self.id, Actor::Bot, &commands).await;
-            let is_gone = |it: &Outcome| match it {
-                Outcome::Recorded { .. } | Outcome::Rejected(Rejected::AlreadyDone) => false,
-                Outcome::Unavailable => false,
-                _ => true,
+            let is_held = |it: &Outcome| {
+                matches!(
+                    it,
+                    Outcome::Recorded { .. }
+                        | Outcome::Rejected(Rejected::AlreadyDone)
+                        | Outcome::Unavailable
+                )
             };
-            if outcomes.iter().any(is_gone) {
+            if !outcomes.iter().all(is_held) {
                 return Err(Stop::CutShort);
             }
             if !outcomes.contains(&Outcome::Unavailable) {
@@ -276,6 +284,10 @@ impl<'a> Speaker<'a> {
             pause_ms = (pause_ms * 2).min(limits::STORE_RETRY_MS_MAX);
         }
     }
+}
+
+fn failed(excess: Excess) -> Stop {
+    Stop::Failed(BotError::Failed(excess.to_string()))
 }
 
 fn composer(worker: &TurnWorker, style: Style, limits: &Limits) -> Composer {

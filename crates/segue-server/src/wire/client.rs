@@ -8,7 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::error::Refusal;
-use super::{kind, limits};
+use super::kind;
+use crate::limits;
 
 /// An event that a client may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Ask {
     Join,
     /// `USER_MESSAGE`.
     Message {
-        /// To the letter; not blank, at most `limits::MESSAGE_BYTES_MAX`.
+        /// To the letter; not blank, at most `limits::MESSAGE_TEXT_BYTES_MAX`.
         text: String,
         /// What tells a copy of the message from a second one.
         key: Option<MessageKey>,
@@ -100,7 +101,7 @@ fn read_ask(frame_bytes: usize, kind: Option<&str>, payload: Option<&str>) -> Re
         | kind::USER_END_SESSION
         | kind::HEARTBEAT
         | kind::USER_TYPING
-            if frame_bytes > limits::MESSAGE_BYTES_MAX =>
+            if frame_bytes > limits::MESSAGE_TEXT_BYTES_MAX =>
         {
             Err(Refusal::TooLarge)
         }
@@ -115,7 +116,7 @@ fn read_ask(frame_bytes: usize, kind: Option<&str>, payload: Option<&str>) -> Re
 fn read_message(payload: &str) -> Result<Ask, Refusal> {
     let [text] = members(payload, ["text"]).ok_or(Refusal::Malformed)?;
     let text = string(text).ok_or(Refusal::Malformed)?;
-    if text.len() > limits::MESSAGE_BYTES_MAX {
+    if text.len() > limits::MESSAGE_TEXT_BYTES_MAX {
         return Err(Refusal::TooLarge);
     }
     if text.trim().is_empty() {
@@ -167,7 +168,7 @@ struct Names {
 
 impl Names {
     fn key(self) -> Option<MessageKey> {
-        let usable = |it: &String| (1..=limits::MESSAGE_KEY_BYTES_MAX).contains(&it.len());
+        let usable = |it: &String| (1..=limits::KEY_BYTES_MAX).contains(&it.len());
         let local = self.local_id.filter(usable).map(MessageKey::Local);
         local.or_else(|| self.client_event_id.filter(usable).map(MessageKey::ClientEvent))
     }

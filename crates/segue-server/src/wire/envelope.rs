@@ -73,7 +73,7 @@ pub const fn batch_bytes(events: usize, events_bytes: usize) -> usize {
 }
 
 /// A batch of frames of `event`, ascending and none of them transient (protocol, section 2). Keeping
-/// it within `limits::BATCH_EVENTS_MAX` and `limits::MESSAGE_BYTES_MAX` is the caller's part, with
+/// it within `limits::BATCH_EVENTS_MAX` and `limits::MESSAGE_TEXT_BYTES_MAX` is the caller's part, with
 /// `batch_bytes`.
 pub fn batch(id: EntryId, at: Timestamp, events: &[impl AsRef<str>]) -> String {
     let bytes = events.iter().map(|it| it.as_ref().len()).sum();

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use segue_core::{Level, Notice};
 use serde::Serialize;
 
-use super::limits;
+use crate::limits;
 
 /// Why what a client sent was not taken (protocol, section 4). For its sender alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Refusal {
     Malformed,
     /// An event that clients may not send; its type, always one of our own constants.
     NotAllowed(&'static str),
-    /// Over `limits::MESSAGE_BYTES_MAX`.
+    /// Over `limits::MESSAGE_TEXT_BYTES_MAX`.
     TooLarge,
     /// A message before the bot was asked to join.
     NotAsked {

@@ -10,7 +10,7 @@ use super::{kind, payload};
 /// the user may not see. Says the same each time, so that a replay repeats what was sent live.
 ///
 /// Sizes are not checked here: whoever posts a bot's message keeps its frame within
-/// `limits::MESSAGE_BYTES_MAX`.
+/// `limits::MESSAGE_TEXT_BYTES_MAX`.
 pub fn event(entry: &Entry) -> Option<String> {
     // The core gives no sequence to what is internal; `parts` knows nothing of such entries either.
     let sequence = entry.sequence()?;

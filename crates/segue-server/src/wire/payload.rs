@@ -8,7 +8,8 @@ use segue_core::{
 };
 use serde::{Serialize, Serializer};
 
-use super::{limits, url};
+use super::url;
+use crate::limits;
 
 #[derive(Serialize)]
 pub(super) struct Empty {}
@@ -22,8 +23,8 @@ pub(super) struct SessionStart {
 struct Capabilities {
     streaming: bool,
     max_message_size_bytes: usize,
-    max_reconnect_attempts: u32,
-    heartbeat_interval_seconds: u32,
+    max_reconnect_attempts: u64,
+    heartbeat_interval_seconds: u64,
 }
 
 impl SessionStart {
@@ -31,7 +32,7 @@ impl SessionStart {
         Self {
             capabilities: Capabilities {
                 streaming,
-                max_message_size_bytes: limits::MESSAGE_BYTES_MAX,
+                max_message_size_bytes: limits::MESSAGE_TEXT_BYTES_MAX,
                 max_reconnect_attempts: limits::RECONNECT_ATTEMPTS_MAX,
                 heartbeat_interval_seconds: limits::HEARTBEAT_INTERVAL_SECONDS,
             },

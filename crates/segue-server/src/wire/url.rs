@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// (URLs are written by bots and by whoever configures them) and comes out without spaces, controls,
 /// quotes and non-ASCII. A host outside ASCII becomes its IDNA form where it has one, since few
 /// clients would resolve a percent-encoded one.
-pub(super) fn encode(url: &str) -> Cow<'_, str> {
+pub(crate) fn encode(url: &str) -> Cow<'_, str> {
     if url.bytes().all(is_plain) {
         return Cow::Borrowed(url);
     }

@@ -242,7 +242,10 @@ fn beside(dice: &Dice, give: &mut impl FnMut(Output)) {
         }));
     }
     if dice.percent(20) {
-        give(Output::Attachment(Attachment { title: "Picture".to_owned(), ..Attachment::default() }));
+        give(Output::Attachment(Attachment {
+            title: "Picture".to_owned(),
+            ..Attachment::default()
+        }));
     }
     for _ in 0..dice.pick(&[0, 0, 2]) {
         give(Output::Suggestion(Suggestion { message_text: "More".to_owned(), payload: None }));
@@ -252,7 +255,14 @@ fn beside(dice: &Dice, give: &mut impl FnMut(Output)) {
 fn words(dice: &Dice, call: usize, message: u64) -> String {
     let mut text = format!("[c{call}] message {message}");
     for _ in 0..dice.pick(&[0, 3, 20, 60]) {
-        text.push_str(dice.pick(&[" and", " so on.", "\n\nthen", " **bold words** ", " `code`", ","]));
+        text.push_str(dice.pick(&[
+            " and",
+            " so on.",
+            "\n\nthen",
+            " **bold words** ",
+            " `code`",
+            ",",
+        ]));
     }
     text.push('.');
     text

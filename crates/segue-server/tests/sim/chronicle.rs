@@ -106,13 +106,7 @@ impl Chronicle {
         });
     }
 
-    fn tell_situations(
-        &mut self,
-        at_ms: u64,
-        life: &Arc<Life>,
-        commit: &Commit,
-        before: &Session,
-    ) {
+    fn tell_situations(&mut self, at_ms: u64, life: &Arc<Life>, commit: &Commit, before: &Session) {
         use Situation as S;
         let id = before.id;
         if let Some((_, lost_ms)) = self.lost.remove(&id)
@@ -126,7 +120,10 @@ impl Chronicle {
         for entry in commit.entries.iter() {
             let situation = match &entry.event {
                 Event::TurnStarted { .. } if running.is_some() => {
-                    if worker.as_ref().is_some_and(|it| !it.0.is_dead() && it.0.number != life.number) {
+                    if worker
+                        .as_ref()
+                        .is_some_and(|it| !it.0.is_dead() && it.0.number != life.number)
+                    {
                         self.tally.count(S::SecondWorker);
                     }
                     S::RepeatOfTurn

@@ -2,12 +2,7 @@
 
 use segue_core::{EndReason, Event, Session, SessionId, ports::Commit};
 
-use crate::{
-    situations::Situation,
-    store::Life,
-    users::Talk,
-    world::World,
-};
+use crate::{situations::Situation, store::Life, users::Talk, world::World};
 
 /// Clocks of two nodes differ by less than this.
 const SKEW_MS: u64 = 6_000;
@@ -33,7 +28,10 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
         }
         EndReason::NaturalEnd => {
             let is_finished = |it: &segue_core::Entry| {
-                matches!(it.event, Event::TurnEnded { outcome: segue_core::TurnOutcome::Finished, .. })
+                matches!(
+                    it.event,
+                    Event::TurnEnded { outcome: segue_core::TurnOutcome::Finished, .. }
+                )
             };
             let is_by_bot = commit.entries.iter().any(is_finished);
             if !is_by_bot && at < session.facts.expires_at {
@@ -134,9 +132,8 @@ fn tell_race(world: &World, id: SessionId, reason: EndReason) {
     let Some(talk) = talk(world, id) else { return };
     let now_ms = world.ms();
     let known = talk.known.lock();
-    let is_near = |it: &&crate::users::Sent| {
-        it.copies.iter().any(|(at, ..)| now_ms.abs_diff(*at) <= 1_000)
-    };
+    let is_near =
+        |it: &&crate::users::Sent| it.copies.iter().any(|(at, ..)| now_ms.abs_diff(*at) <= 1_000);
     let is_raced = known.messages.values().any(|it| is_near(&it));
     drop(known);
     match reason {

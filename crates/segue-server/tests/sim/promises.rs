@@ -66,7 +66,10 @@ fn check_log(world: &World, case: &Case) {
     for (i, entry) in case.log.iter().enumerate() {
         sequence += u64::from(entry.event.is_visible());
         if entry.position.0 != i as u64 + 1 || entry.reached.0 != sequence {
-            case.violated(world, &format!("entry {i} is at {:?} {:?}", entry.position, entry.reached));
+            case.violated(
+                world,
+                &format!("entry {i} is at {:?} {:?}", entry.position, entry.reached),
+            );
         }
         if entry.at < at {
             case.violated(world, &format!("time runs backwards at {:?}", entry.position));
@@ -87,7 +90,8 @@ fn check_log(world: &World, case: &Case) {
 
 /// A message with a key is there once.
 fn check_keys(world: &World, case: &Case) {
-    let mut keys: Vec<&MessageKey> = case.log.iter().filter_map(|it| it.event.message_key()).collect();
+    let mut keys: Vec<&MessageKey> =
+        case.log.iter().filter_map(|it| it.event.message_key()).collect();
     keys.sort();
     if keys.windows(2).any(|it| it[0] == it[1]) {
         case.violated(world, "a key is in the log twice");
@@ -161,8 +165,9 @@ fn check_users(world: &World, case: &Case) {
     }
     let reached = case.session.state.reached.0;
     for (number, client) in &known.clients {
-        let is_settled =
-            client.sound_since_ms.is_some_and(|it| world.ms() > it.max(world.plan.active_ms) + 40_000);
+        let is_settled = client
+            .sound_since_ms
+            .is_some_and(|it| world.ms() > it.max(world.plan.active_ms) + 40_000);
         if is_settled && client.cursor < reached {
             let cursor = client.cursor;
             case.violated(world, &format!("client {number} has {cursor} of {reached} events"));

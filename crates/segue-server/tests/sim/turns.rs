@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use segue_core::{
-    Entry, Event, MessageId, Position, Timestamp, Turn, TurnOutcome, TurnReason,
-};
+use segue_core::{Entry, Event, MessageId, Position, Timestamp, Turn, TurnOutcome, TurnReason};
 
 use crate::{
     bots::Call,

@@ -197,7 +197,8 @@ impl Client {
             // A cold start.
             self.cursor = 0;
         }
-        let claimed = if world.is_active() && world.dice.percent(3) { 1_000_000 } else { self.cursor };
+        let claimed =
+            if world.is_active() && world.dice.percent(3) { 1_000_000 } else { self.cursor };
         if claimed > self.cursor {
             world.count(Situation::CursorBeyondEnd);
         }
@@ -480,7 +481,11 @@ impl Client {
 
     fn take(&mut self, text: &Utf8Bytes, expected: &mut Expected) {
         let Ok(frame) = parse(text) else { return };
-        self.world.write(&format!("s{:x} client {} < {text:.300}", self.talk.id.0 & 0xff, self.number));
+        self.world.write(&format!(
+            "s{:x} client {} < {text:.300}",
+            self.talk.id.0 & 0xff,
+            self.number
+        ));
         if !frame.is("EVENT_BATCH") {
             if frame.sequence.is_some() {
                 expected.is_live = true;
@@ -624,9 +629,8 @@ impl Client {
     fn wrong(&self, what: &str, event: &Frame<'_>) {
         let (id, sequence, kind) = (event.id, event.sequence, event.kind);
         let (session, number) = (self.talk.id.0 & 0xff, self.number);
-        self.world.violated(format!(
-            "client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"
-        ));
+        self.world
+            .violated(format!("client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"));
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use parking_lot::Mutex;
 use segue_core::{
-    BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
-    Timestamp, TokenId,
+    BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session,
+    SessionId, Timestamp, TokenId,
     ports::{Commit, Downtime, Store},
 };
 use segue_server::{
@@ -148,7 +148,11 @@ impl World {
         let new_id = Arc::new(move || {
             let number = ids.fetch_add(1, Ordering::Relaxed);
             let random = u128::from(mixed(seed ^ mixed(number)) >> 2);
-            u128::from(clock()) << 80 | 7 << 76 | u128::from(number & 0xfff) << 64 | 2 << 62 | random
+            u128::from(clock()) << 80
+                | 7 << 76
+                | u128::from(number & 0xfff) << 64
+                | 2 << 62
+                | random
         });
         Sources { now, new_id }
     }
@@ -219,7 +223,9 @@ impl World {
     pub fn is_abandoned(&self, id: SessionId) -> bool {
         let reason = EndReason::UserAbandoned;
         let newest = self.newest(id);
-        newest.is_some_and(|it| matches!(it.state.floor, Floor::Ended { reason: it, .. } if it == reason))
+        newest.is_some_and(
+            |it| matches!(it.state.floor, Floor::Ended { reason: it, .. } if it == reason),
+        )
     }
 
     pub fn is_unasked(&self, id: SessionId) -> bool {
@@ -236,9 +242,7 @@ impl World {
     }
 
     pub fn is_in_log(&self, id: SessionId, text: &str) -> bool {
-        let is_it = |it: &Entry| {
-            matches!(&it.event, segue_core::Event::UserMessagePosted { text: it, .. } if it == text)
-        };
+        let is_it = |it: &Entry| matches!(&it.event, segue_core::Event::UserMessagePosted { text: it, .. } if it == text);
         self.chronicle(|it| {
             it.commits.get(&id).is_some_and(|it| it.iter().any(|it| it.entries.iter().any(is_it)))
         })
@@ -494,7 +498,11 @@ impl World {
             match World::create(&world, number).await {
                 Some(Outcome::Recorded { .. }) => {
                     let talks = world.talks.lock();
-                    break talks.iter().rev().find(|it| it.facts.device_type == Some(number.to_string())).cloned();
+                    break talks
+                        .iter()
+                        .rev()
+                        .find(|it| it.facts.device_type == Some(number.to_string()))
+                        .cloned();
                 }
                 Some(Outcome::Taken) => return,
                 _ => sleep(Duration::from_millis(500)).await,

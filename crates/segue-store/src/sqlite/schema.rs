@@ -9,9 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
-use crate::limits::{
-    LOCK_WAIT_MS, RESTART_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB,
-};
+use crate::limits::{LOCK_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB};
 
 /// Each brings the schema from the version before it to its own, counted from 1. Once released, one
 /// is never changed: add another.
@@ -23,26 +21,31 @@ const APPLICATION_ID: i64 = 0x5365_6775;
 const LOCK_FILE: &str = "segue.lock";
 
 /// Makes the folder and the file where they are missing, readable by nobody else, and takes the
-/// folder for this process until the returned file is closed.
+/// folder for this process until the returned file is unlocked or closed.
 pub fn prepare_files(path: &Path) -> Result<File, OpenError> {
     let folder = folder_of(path);
     let failed = |path: &Path, cause| OpenError::Files { path: path.to_owned(), cause };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|cause| failed(&folder, cause))?;
+    make_folder(&folder).map_err(|cause| failed(&folder, cause))?;
 
     let lock_path = folder.join(LOCK_FILE);
-    let lock = private_file(&lock_path).map_err(|cause| failed(&lock_path, cause))?;
+    let lock = private_file()
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(|cause| failed(&lock_path, cause))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { folder }),
         Err(TryLockError::Error(cause)) => return Err(failed(&lock_path, cause)),
     }
 
-    // SQLite gives its other files the permissions of this one.
-    private_file(path).map_err(|cause| failed(path, cause))?;
+    // SQLite gives its other files the permissions of this one. One that exists is not even opened:
+    // closing it would take away the locks that SQLite has on it elsewhere in this process.
+    match private_file().create_new(true).open(path) {
+        Ok(_) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(cause) => return Err(failed(path, cause)),
+    }
     // The names must be as durable as what will be in the files.
     sync_folder(&folder).map_err(|cause| failed(&folder, cause))?;
     Ok(lock)
@@ -55,17 +58,27 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for parent in fs::canonicalize(folder)?.ancestors().skip(1) {
+        // Some parents may not be read, hence not be synced. File systems with a journal make them
+        // durable with what is in them.
+        let _ = sync_folder(parent);
+    }
+    Ok(())
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = fs::canonicalize(folder)?;
-    File::open(&folder)?.sync_all()?;
-    match folder.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
+    File::open(folder)?.sync_all()
 }
 
 /// The one connection that writes, with the schema of today and every lease given up: whoever held
@@ -74,7 +87,7 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, LOCK_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
 
     // Before anything is changed in what may be somebody else's.
     let version = checked_version(&connection, path)?;
@@ -95,9 +108,9 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn set_up(connection: &Connection, lock_wait_ms: u64) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.busy_timeout(Duration::from_millis(lock_wait_ms))
+    connection.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -117,7 +130,7 @@ pub fn open_for_checkpoints(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, RESTART_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     Ok(connection)
 }
@@ -127,7 +140,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_up(&connection, LOCK_WAIT_MS).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
     Ok(connection)
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -55,13 +56,19 @@ impl Threads {
         let (sender, queue) = mpsc::channel(QUEUED_WRITES_MAX);
         let (written, has_written) = sync_channel(1);
         let (stop_checkpoints, stop) = channel();
-        let checkpoints =
-            CheckpointThread { connection: for_checkpoints, written: has_written, stop };
+        let restart = Arc::new(AtomicBool::new(false));
+        let checkpoints = CheckpointThread {
+            connection: for_checkpoints,
+            written: has_written,
+            stop,
+            restart: Arc::clone(&restart),
+        };
         let on_fatal = Arc::clone(&hooks.on_fatal);
-        let writer = WriterThread { writing, queue, written, hooks, is_failing: false };
+        let writer = WriterThread { writing, queue, written, restart, hooks, is_failing: false };
         let running = Running {
-            checkpoints: spawn("checkpoints", &on_fatal, || checkpoints.run()).map_err(failed)?,
-            writer: spawn("writer", &on_fatal, || writer.run()).map_err(failed)?,
+            checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
+                .map_err(failed)?,
+            writer: spawn("writer", &on_fatal, writer, WriterThread::run).map_err(failed)?,
             stop_checkpoints,
             lock,
         };
@@ -118,15 +125,16 @@ impl Running {
 
 /// Runs a thread that may only end well: without it nothing is written, or the write-ahead log
 /// grows for ever.
-fn spawn(
+fn spawn<T: Send + 'static>(
     name: &'static str,
     on_fatal: &OnFatal,
-    run: impl FnOnce() -> Result<(), String> + Send + 'static,
+    mut thread: T,
+    run: fn(&mut T) -> Result<(), String>,
 ) -> io::Result<JoinHandle<()>> {
     let on_fatal = Arc::clone(on_fatal);
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Nothing that the closure leaves behind is looked at after a panic.
-        match catch_unwind(AssertUnwindSafe(run)) {
+        // The process ends while everything is still open: closing a database writes to it.
+        match catch_unwind(AssertUnwindSafe(|| run(&mut thread))) {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => on_fatal(&cause),
             Err(_) => on_fatal(&format!("the thread of the {name} panicked")),

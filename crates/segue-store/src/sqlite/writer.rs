@@ -4,7 +4,8 @@
 //! process ends: after a failed sync the kernel may have dropped what the log says is there.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use rusqlite::{Connection, ErrorCode, ffi};
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::append::Known;
+use super::checkpoint::{restart_log, truncate_log};
 use super::codec::IdBytes;
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
@@ -115,6 +117,8 @@ pub struct WriterThread {
     pub queue: mpsc::Receiver<Box<dyn Write>>,
     /// Told that there is something to carry into the database.
     pub written: SyncSender<()>,
+    /// Set when the write-ahead log is to be begun anew.
+    pub restart: Arc<AtomicBool>,
     pub hooks: Hooks,
     pub is_failing: bool,
 }
@@ -132,20 +136,28 @@ enum Failed {
 impl WriterThread {
     /// Writes until nobody can ask any more, then leaves one tidy file. An error is the end of the
     /// process: nobody knows what is durable.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(&mut self) -> Result<(), String> {
         let mut waiting: Group = Vec::with_capacity(GROUP_WRITES_MAX);
-        loop {
-            let room = GROUP_WRITES_MAX - waiting.len();
-            if waiting.is_empty() {
-                if self.queue.blocking_recv_many(&mut waiting, room) == 0 {
-                    return self.finish();
-                }
-            } else {
-                waiting.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
+        while self.write_next(&mut waiting)? {}
+        truncate_log(&self.writing.connection)
+    }
+
+    /// Writes the next group of what waits; false when nobody can ask any more.
+    fn write_next(&mut self, waiting: &mut Group) -> Result<bool, String> {
+        let room = GROUP_WRITES_MAX - waiting.len();
+        if waiting.is_empty() {
+            if self.queue.blocking_recv_many(waiting, room) == 0 {
+                return Ok(false);
             }
-            let group: Group = waiting.drain(..group_len(&waiting)).collect();
-            self.write_group(group)?;
+        } else {
+            waiting.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
         }
+        let group: Group = waiting.drain(..group_len(waiting)).collect();
+        self.write_group(group)?;
+        if self.restart.swap(false, Ordering::Relaxed) {
+            restart_log(&self.writing.connection)?;
+        }
+        Ok(true)
     }
 
     /// Makes a group durable and answers it. An error is the end of the process.
@@ -217,21 +229,6 @@ impl WriterThread {
             return Err(Failed::Unknown(format!("the store cannot roll back: {cause}")));
         }
         Ok(())
-    }
-
-    fn finish(&self) -> Result<(), String> {
-        let checkpoint = "pragma wal_checkpoint(truncate)";
-        match self.writing.connection.query_row(checkpoint, [], |_| Ok(())) {
-            Ok(()) => Ok(()),
-            Err(cause) if is_failed_sync(&cause) => {
-                Err(format!("the store cannot know what is durable: {cause}"))
-            }
-            Err(cause) => {
-                // The log is complete with its write-ahead log beside it.
-                warn!(error = %cause, "the write-ahead log stays beside the database");
-                Ok(())
-            }
-        }
     }
 
     fn note_failure(&mut self, cause: &rusqlite::Error, writes: usize) {
@@ -311,39 +308,4 @@ fn is_of_one_write(cause: &rusqlite::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failure(code: i32) -> rusqlite::Error {
-        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
-    }
-
-    #[test]
-    fn a_failed_sync_is_the_end_wherever_it_happens() {
-        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
-            assert!(is_fate_unknown(Stage::BeforeCommit, &failure(code)));
-            assert!(is_fate_unknown(Stage::Commit, &failure(code)));
-        }
-    }
-
-    #[test]
-    fn a_failed_write_is_the_end_only_where_it_may_have_been_the_commit() {
-        let failure = failure(ffi::SQLITE_IOERR_WRITE);
-        assert!(!is_fate_unknown(Stage::BeforeCommit, &failure));
-        assert!(is_fate_unknown(Stage::Commit, &failure));
-    }
-
-    #[test]
-    fn what_passes_is_never_the_end() {
-        for code in [
-            ffi::SQLITE_FULL,
-            ffi::SQLITE_BUSY,
-            ffi::SQLITE_NOMEM,
-            ffi::SQLITE_IOERR_SHMSIZE,
-            ffi::SQLITE_CONSTRAINT_UNIQUE,
-        ] {
-            assert!(!is_fate_unknown(Stage::BeforeCommit, &failure(code)), "{code}");
-            assert!(!is_fate_unknown(Stage::Commit, &failure(code)), "{code}");
-        }
-    }
-}
+mod tests;

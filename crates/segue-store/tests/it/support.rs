@@ -1,5 +1,6 @@
 //! Builds what the cases write: sessions, events and commits as the server would.
 
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,13 +13,17 @@ use segue_core::{
 /// No limit that a test could meet.
 pub const ALL: ReadLimit = ReadLimit { entries: usize::MAX, bytes: usize::MAX };
 
+/// Of so many attempts at once one is the first each time: enough for all of them.
+pub const ATTEMPTS_MAX: usize = 1_000;
+
 pub const NODE_A: NodeId = NodeId(0xa);
 pub const NODE_B: NodeId = NodeId(0xb);
 
-/// A number that nobody else gets.
+/// A number that nobody else gets, in no process of a test.
 pub fn unique() -> u128 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    u128::from(NEXT.fetch_add(1, Ordering::Relaxed))
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    u128::from(process::id()) << 64 | u128::from(number)
 }
 
 pub fn facts(token: &str) -> Facts {
@@ -38,7 +43,7 @@ pub fn facts(token: &str) -> Facts {
 
 /// A session before its first entry.
 pub fn new_session() -> Session {
-    Session::new(SessionId(unique() << 64), Arc::new(facts("token")))
+    Session::new(SessionId(unique()), Arc::new(facts("token")))
 }
 
 /// What to write on top of a session.

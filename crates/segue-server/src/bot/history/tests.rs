@@ -210,7 +210,6 @@ fn the_newest_of_the_history_is_told_within_its_limits() {
 fn the_limits_are_those_of_the_contract() {
     let limits = HistoryLimits::default();
     assert_eq!((limits.messages_max, limits.bytes_max), (200, 262_144));
-    assert_eq!(INPUT_BYTES_MAX, 1_048_576);
 }
 
 #[test]

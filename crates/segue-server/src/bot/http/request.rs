@@ -2,12 +2,14 @@
 
 use hmac::{Hmac, Mac};
 use segue_core::{
-    SessionId, Timestamp, TurnReason,
+    SessionId, TurnReason,
     ports::{BotError, HistoryMessage, InputMessage, Speaker, TurnRequest},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::Sha256;
+
+use crate::wire::timestamp;
 
 /// Signs requests with the secret of one bot.
 #[derive(Clone)]
@@ -117,7 +119,7 @@ fn input(message: &InputMessage) -> Result<Input<'_>, BotError> {
         message_id: message.message_id.to_string(),
         text: &message.text,
         metadata: Metadata { custom },
-        at: wire_time(message.at),
+        at: timestamp(message.at),
     })
 }
 
@@ -131,7 +133,7 @@ fn history(message: &HistoryMessage) -> History<'_> {
         name: message.name.as_deref(),
         text: &message.text,
         sequence: message.sequence.0,
-        at: wire_time(message.at),
+        at: timestamp(message.at),
     }
 }
 
@@ -143,30 +145,6 @@ fn object(stored: Option<&str>) -> Result<&RawValue, BotError> {
 fn raw(stored: &str) -> Result<&RawValue, BotError> {
     serde_json::from_str(stored)
         .map_err(|_| BotError::Failed("what was stored of the session is not JSON".to_owned()))
-}
-
-/// `2026-05-07T12:00:00.123Z` (protocol, section 3).
-fn wire_time(at: Timestamp) -> String {
-    let (day, ms) = (at / 86_400_000, at % 86_400_000);
-    let (year, month, day) = civil_date(day);
-    let (seconds, ms) = (ms / 1_000, ms % 1_000);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-/// Year, month and day of a day since the Unix epoch. Years are counted from March, so that the
-/// day that not every year has is the last one of the year.
-fn civil_date(day: u64) -> (u64, u64, u64) {
-    const DAYS_IN_ERA: u64 = 146_097;
-    // From 1 March of the year 0 to 1 January 1970.
-    let day = day + 719_468;
-    let (era, day) = (day / DAYS_IN_ERA, day % DAYS_IN_ERA);
-    let year = (day - day / 1_460 + day / 36_524 - day / (DAYS_IN_ERA - 1)) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year;
-    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
 }
 
 #[cfg(test)]

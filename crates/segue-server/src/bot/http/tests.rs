@@ -32,6 +32,7 @@ fn bot_with(url: Url, limits: HttpBotLimits) -> HttpBot {
 
 fn turn() -> TurnRequest {
     TurnRequest {
+        is_streamed: false,
         session_id: SessionId(0xabc),
         turn: Turn(7),
         reason: TurnReason::Message,

@@ -1,317 +1,63 @@
 //! What the knowledge bot knows of English: how words are cut and stemmed, which of them say
 //! little, and what plain wishes look like. Another language is another module like this one.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use rust_stemmers::{Algorithm, Stemmer};
 
+type Words = LazyLock<BTreeSet<&'static str>>;
+
+fn set(words: &'static str) -> BTreeSet<&'static str> {
+    words.split_whitespace().collect()
+}
+
 /// Words that appear in any question, and so say little about which one it is.
-const COMMON_WORDS: &[&str] = &[
-    "a",
-    "able",
-    "about",
-    "actually",
-    "after",
-    "again",
-    "all",
-    "already",
-    "also",
-    "always",
-    "am",
-    "an",
-    "and",
-    "another",
-    "any",
-    "anything",
-    "anyway",
-    "are",
-    "arent",
-    "around",
-    "as",
-    "at",
-    "be",
-    "because",
-    "been",
-    "before",
-    "being",
-    "bit",
-    "both",
-    "but",
-    "by",
-    "can",
-    "cannot",
-    "cant",
-    "could",
-    "couldnt",
-    "currently",
-    "did",
-    "didnt",
-    "do",
-    "does",
-    "doesnt",
-    "doing",
-    "dont",
-    "each",
-    "either",
-    "else",
-    "enough",
-    "ever",
-    "every",
-    "everything",
-    "few",
-    "for",
-    "from",
-    "get",
-    "give",
-    "go",
-    "going",
-    "got",
-    "guys",
-    "had",
-    "hadnt",
-    "happen",
-    "happened",
-    "happening",
-    "happens",
-    "has",
-    "hasnt",
-    "have",
-    "havent",
-    "having",
-    "he",
-    "her",
-    "here",
-    "him",
-    "his",
-    "hope",
-    "how",
-    "hows",
-    "i",
-    "id",
-    "if",
-    "ill",
-    "im",
-    "in",
-    "into",
-    "is",
-    "isnt",
-    "it",
-    "its",
-    "ive",
-    "just",
-    "keep",
-    "kind",
-    "know",
-    "let",
-    "like",
-    "look",
-    "looking",
-    "made",
-    "make",
-    "makes",
-    "many",
-    "may",
-    "maybe",
-    "me",
-    "mean",
-    "means",
-    "might",
-    "mine",
-    "more",
-    "much",
-    "must",
-    "my",
-    "need",
-    "never",
-    "no",
-    "not",
-    "nothing",
-    "now",
-    "of",
-    "off",
-    "often",
-    "on",
-    "one",
-    "only",
-    "or",
-    "other",
-    "our",
-    "out",
-    "over",
-    "own",
-    "per",
-    "perhaps",
-    "possible",
-    "possibly",
-    "probably",
-    "put",
-    "quite",
-    "rather",
-    "really",
-    "s",
-    "same",
-    "say",
-    "says",
-    "seem",
-    "seems",
-    "shall",
-    "she",
-    "should",
-    "since",
-    "so",
-    "some",
-    "something",
-    "sort",
-    "still",
-    "such",
-    "sure",
-    "t",
-    "take",
-    "tell",
-    "than",
-    "that",
-    "thats",
-    "the",
-    "their",
-    "them",
-    "then",
-    "there",
-    "theres",
-    "these",
-    "they",
-    "theyre",
-    "thing",
-    "things",
-    "think",
-    "this",
-    "those",
-    "though",
-    "thought",
-    "through",
-    "to",
-    "together",
-    "told",
-    "too",
-    "try",
-    "trying",
-    "until",
-    "up",
-    "us",
-    "use",
-    "using",
-    "usually",
-    "very",
-    "via",
-    "want",
-    "was",
-    "wasnt",
-    "way",
-    "ways",
-    "we",
-    "well",
-    "went",
-    "were",
-    "werent",
-    "weve",
-    "what",
-    "whats",
-    "when",
-    "where",
-    "wheres",
-    "whether",
-    "which",
-    "while",
-    "who",
-    "whos",
-    "whose",
-    "why",
-    "will",
-    "with",
-    "without",
-    "wonder",
-    "wondering",
-    "wont",
-    "would",
-    "wouldnt",
-    "yet",
-    "you",
-    "your",
-    "youre",
-    "yours",
-    "youve",
-];
+static COMMON_WORDS: Words = LazyLock::new(|| {
+    set("a able about actually after again all already also always am an and another any anything \
+         anyway are arent around as at be because been before being bit both but by can cannot \
+         cant could couldnt currently did didnt do does doesnt doing dont each either else enough \
+         ever every everything few for from get give go going got guys had hadnt happen happened \
+         happening happens has hasnt have havent having he her here him his hope how hows i id if \
+         ill im in into is isnt it its ive just keep kind know let like look looking made make \
+         makes many may maybe me mean means might mine more much must my need never no not \
+         nothing now of off often on one only or other our out over own per perhaps possible \
+         possibly probably put quite rather really s same say says seem seems shall she should \
+         since so some something sort still such sure t take tell than that thats the their them \
+         then there theres these they theyre thing things think this those though thought through \
+         to together told too try trying until up us use using usually very via want was wasnt \
+         way ways we well went were werent weve what whats when where wheres whether which while \
+         who whos whose why will with without wonder wondering wont would wouldnt yet you your \
+         youre yours youve")
+});
 
 /// Words of politeness. Alone they are the message; beside anything else they are wrapping.
-const PLEASANTRIES: &[&str] = &[
-    "afternoon",
-    "bye",
-    "cheers",
-    "day",
-    "evening",
-    "good",
-    "goodbye",
-    "great",
-    "hello",
-    "hey",
-    "hi",
-    "kindly",
-    "lovely",
-    "morning",
-    "nice",
-    "ok",
-    "okay",
-    "please",
-    "sorry",
-    "thank",
-    "thanks",
-    "thx",
-    "ta",
-    "welcome",
-    "yes",
-];
+static PLEASANTRIES: Words = LazyLock::new(|| {
+    set("afternoon bye cheers day evening good goodbye great hello hey hi kindly lovely morning \
+         nice ok okay please sorry ta thank thanks thx welcome yes")
+});
 
 /// People whom one asks for when one wants to be rid of a program.
-const PEOPLE: &[&str] = &[
-    "adviser",
-    "advisor",
-    "agent",
-    "agents",
-    "human",
-    "humans",
-    "operator",
-    "people",
-    "person",
-    "rep",
-    "representative",
-];
+static PEOPLE: Words = LazyLock::new(|| {
+    set("adviser advisor agent agents human humans operator people person rep representative")
+});
 
 /// Those who count only after a verb of talking: "somebody" alone asks for nothing.
-const SOMEBODY: &[&str] = &[
-    "anybody",
-    "anyone",
-    "assistant",
-    "colleague",
-    "department",
-    "employee",
-    "expert",
-    "manager",
-    "member",
-    "service",
-    "somebody",
-    "someone",
-    "specialist",
-    "staff",
-    "supervisor",
-    "support",
-    "team",
-];
+static SOMEBODY: Words = LazyLock::new(|| {
+    set("anybody anyone assistant colleague department employee expert manager member service \
+         somebody someone specialist staff supervisor support team")
+});
 
 /// Words that may stand between a wish and the person wished for.
-const FILLERS: &[&str] = &[
-    "a", "actual", "an", "another", "any", "can", "customer", "i", "just", "live", "me", "now",
-    "please", "proper", "real", "some", "the", "to", "us", "with",
-];
+static FILLERS: Words = LazyLock::new(|| {
+    set("a actual an another any can customer i just live me now please proper real some the to \
+         us with")
+});
 
 /// How far after the verb of talking the person may stand, in words.
 const TALK_REACH_WORDS: usize = 6;
+/// How far before a wish what denies it may stand, in words.
+const NEGATION_REACH_WORDS: usize = 4;
 
 /// Longer than any word: what is, is looked at no further than this.
 const WORD_LETTERS_MAX: usize = 40;
@@ -354,26 +100,50 @@ pub fn is_small_talk(text: &str) -> bool {
 
 /// Whether a text asks for a person in plain words, anywhere in it.
 pub fn asks_for_person(text: &str) -> bool {
-    text.split(['.', ',', ';', ':', '!', '?', '\n']).any(clause_asks)
+    any_clause(text, |clause| !is_about_speaker(clause) && wishes_for_person(clause))
 }
 
-fn clause_asks(clause: &str) -> bool {
-    let words: Vec<String> = words(clause).collect();
-    let clause: Vec<&str> = words.iter().map(String::as_str).collect();
-    // "Am I talking to a person" wants to know, not to talk.
-    if matches!(clause.as_slice(), ["am", "i", ..] | ["are", "you", ..] | ["is", "this" | "it", ..])
-    {
-        return false;
+/// Whether a text speaks of a person and wants none: "am I talking to a human", "I do not want to
+/// speak to anybody". Such a text has many words in common with a wish for one.
+pub fn wants_no_person(text: &str) -> bool {
+    any_clause(text, |clause| {
+        let speaks_of_one = clause.iter().any(|word| PEOPLE.contains(word));
+        speaks_of_one && is_about_speaker(clause)
+            || (0..clause.len()).any(|at| wishes_at(&clause[at..]) && is_negated(clause, at))
+    })
+}
+
+fn any_clause(text: &str, holds: impl Fn(&[&str]) -> bool) -> bool {
+    text.split(['.', ',', ';', ':', '!', '?', '\n']).any(|clause| {
+        let words: Vec<String> = words(clause).collect();
+        holds(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    })
+}
+
+fn is_about_speaker(clause: &[&str]) -> bool {
+    match clause {
+        ["am", "i", verb, ..] => matches!(*verb, "talking" | "speaking" | "chatting" | "texting"),
+        // "Are you able to connect me" and "is it possible" go on otherwise.
+        ["are", "you", next, ..] | ["is", "this" | "it" | "that", next, ..] => {
+            PEOPLE.contains(next)
+                || matches!(*next, "a" | "an" | "the" | "actually" | "just" | "real" | "really")
+        }
+        _ => false,
     }
-    if is_person_only(&clause) {
+}
+
+fn wishes_for_person(clause: &[&str]) -> bool {
+    if is_person_only(clause) {
         return true;
     }
-    (0..clause.len()).any(|at| {
-        let negated = clause[at.saturating_sub(4)..at]
-            .iter()
-            .any(|word| matches!(*word, "not" | "dont" | "never" | "without" | "didnt" | "wont"));
-        !negated && wishes_at(&clause[at..])
-    })
+    (0..clause.len()).any(|at| wishes_at(&clause[at..]) && !is_negated(clause, at))
+}
+
+/// Whether what a clause says from a place on is denied shortly before.
+fn is_negated(clause: &[&str], at: usize) -> bool {
+    clause[at.saturating_sub(NEGATION_REACH_WORDS)..at]
+        .iter()
+        .any(|word| matches!(*word, "not" | "dont" | "never" | "without" | "didnt" | "wont"))
 }
 
 /// Whether a wish for a person begins with the first of these words.
@@ -389,14 +159,13 @@ fn wishes_at(words: &[&str]) -> bool {
                 reach[to..].iter().any(|word| PEOPLE.contains(word) || SOMEBODY.contains(word))
             })
         }
-        "transfer" | "connect" | "escalate" => {
-            matches!(rest, ["me" | "this" | "us", ..])
-        }
-        "put" | "pass" | "hand" => {
-            matches!(rest, ["me" | "us", "through" | "over" | "on", ..])
-        }
-        "want" | "need" | "get" | "give" | "prefer" | "like" | "wants" | "rather" => {
-            let person = rest.iter().find(|word| !FILLERS.contains(word));
+        "transfer" | "connect" => matches!(rest, ["me" | "us", ..]),
+        "escalate" => matches!(rest, ["me" | "us" | "this" | "it", ..]),
+        // Not "put me on the list".
+        "put" => matches!(rest, ["me" | "us", "through", ..]),
+        "pass" | "hand" => matches!(rest, ["me" | "us", "on" | "over" | "to", ..]),
+        "want" | "need" | "get" | "give" | "prefer" | "like" | "rather" => {
+            let person = rest.iter().find(|word| !FILLERS.contains(*word));
             person.is_some_and(|word| PEOPLE.contains(word))
         }
         _ => false,

@@ -273,12 +273,13 @@ pub fn is_one_slip(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
     let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
-    let (short, long) = (&short[same..], &long[same..]);
-    match (short, long) {
+    match (&short[same..], &long[same..]) {
         ([], []) => false,
-        _ if long.len() > short.len() => *short == long[1..],
-        _ if short[1..] == long[1..] => true,
-        ([p, q, short @ ..], [r, s, long @ ..]) => p == s && q == r && short == long,
+        (short, [_, long @ ..]) if long == short => true,
+        ([_, short @ ..], [_, long @ ..]) if short == long => true,
+        ([first, second, short @ ..], [third, fourth, long @ ..]) => {
+            first == fourth && second == third && short == long
+        }
         _ => false,
     }
 }

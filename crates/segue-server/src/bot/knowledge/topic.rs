@@ -9,15 +9,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use segue_core::{Attachment, ContentType, HandOff, HandOffMode, HandOffReason};
 
 use super::english;
-
-/// Topics in one folder.
-pub const TOPICS_MAX: usize = 1_000;
-/// Size of one file. A turn has at most 256 KiB of text, and a reply joins up to three topics.
-pub const TOPIC_BYTES_MAX: usize = 64 * 1024;
-/// Examples of one topic (bots.md).
-pub const EXAMPLES_MAX: usize = 100;
-/// Suggestions of one topic, and attachments: three topics stay well under 200 outputs of a turn.
-pub const EXTRAS_MAX: usize = 20;
+use crate::limits::{TOPIC_BYTES_MAX, TOPIC_EXAMPLES_MAX, TOPIC_EXTRAS_MAX, TOPICS_MAX};
 
 const FIELDS: &[&str] = &["name", "examples", "suggestions", "attachments", "action", "language"];
 const ATTACHMENT_FIELDS: &[&str] =
@@ -130,8 +122,11 @@ pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
     }
     let mut texts = Vec::new();
     for path in paths {
+        let file = path.display().to_string();
+        let size = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
+        Source { file: &file }.check_size(size)?;
         let text = fs::read_to_string(&path).map_err(|source| unreadable(&path, source))?;
-        texts.push((path.display().to_string(), text));
+        texts.push((file, text));
     }
     Ok(texts)
 }
@@ -161,10 +156,7 @@ pub fn parse_all(folder: &str, texts: &[(&str, &str)]) -> Result<Vec<Topic>, Top
 /// One topic, and the line of its name.
 fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
     let source = Source { file };
-    if text.len() > TOPIC_BYTES_MAX {
-        let problem = format!("{} bytes, at most {TOPIC_BYTES_MAX}", text.len());
-        return Err(source.layout(1, problem));
-    }
+    source.check_size(text.len() as u64)?;
     let (front, answer) = source.split(text.strip_prefix('\u{feff}').unwrap_or(text))?;
     let fields = source.fields(&front)?;
     let Some(name) = fields.get("name") else {
@@ -173,8 +165,8 @@ fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
     let topic = Topic {
         stem: Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         name: source.text("name", name)?,
-        examples: source.texts("examples", &fields, EXAMPLES_MAX)?,
-        suggestions: source.texts("suggestions", &fields, EXTRAS_MAX)?,
+        examples: source.texts("examples", &fields, TOPIC_EXAMPLES_MAX)?,
+        suggestions: source.texts("suggestions", &fields, TOPIC_EXTRAS_MAX)?,
         attachments: source.attachments(&fields)?,
         action: fields.get("action").map(|node| source.action(node)).transpose()?,
         answer,
@@ -204,6 +196,13 @@ impl Source<'_> {
     fn field(self, line: usize, field: &str, problem: impl Into<String>) -> TopicError {
         let (file, field) = (self.file.to_owned(), field.to_owned());
         TopicError::Field { file, line, field, problem: problem.into() }
+    }
+
+    fn check_size(self, bytes: u64) -> Result<(), TopicError> {
+        if bytes > TOPIC_BYTES_MAX {
+            return Err(self.layout(1, format!("{bytes} bytes, at most {TOPIC_BYTES_MAX}")));
+        }
+        Ok(())
     }
 
     /// The front matter, as a YAML document whose lines count as the file's, and what follows it.
@@ -321,7 +320,7 @@ impl Source<'_> {
     }
 
     fn attachments(self, fields: &Fields<'_, '_>) -> Result<Vec<Attachment>, TopicError> {
-        let nodes = self.list("attachments", fields, EXTRAS_MAX)?;
+        let nodes = self.list("attachments", fields, TOPIC_EXTRAS_MAX)?;
         nodes.iter().map(|node| self.attachment(node)).collect()
     }
 

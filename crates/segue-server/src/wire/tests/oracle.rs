@@ -4,9 +4,9 @@ use segue_core::{Entry, Event, Json, MessageId, MessageKey, Position, Sequence};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{AT, ID};
+use crate::limits;
 use crate::wire::{
-    Ask, ClientFrame, Refusal, Transient, TypingState, Undecodable, decode, event, limits,
-    transient,
+    Ask, ClientFrame, Refusal, Transient, TypingState, Undecodable, decode, event, transient,
 };
 
 /// What became of a frame, for counting.

@@ -9,7 +9,8 @@ use segue_core::{
 use tokio::task::JoinSet;
 
 use crate::support::{
-    ALL, NODE_A, create, draft, joined, log, new_session, record, says, says_once, started, unique,
+    ALL, ATTEMPTS_MAX, NODE_A, create, draft, joined, log, new_session, record, says, says_once,
+    started, unique,
 };
 
 pub async fn a_session_reads_back_as_it_was_written(store: &Arc<dyn Store>) {
@@ -129,7 +130,7 @@ pub async fn fifty_tasks_take_every_position_once(store: &Arc<dyn Store>) {
 }
 
 async fn append_until_recorded(store: &Arc<dyn Store>, id: SessionId, text: &str) -> Entry {
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let session = store.load(id).await.unwrap().unwrap();
         let commit = draft(&session, 2, vec![says(text)]).commit();
         match store.append(&commit).await.unwrap() {
@@ -138,6 +139,7 @@ async fn append_until_recorded(store: &Arc<dyn Store>, id: SessionId, text: &str
             other => panic!("{other:?}"),
         }
     }
+    panic!("somebody else was first every time");
 }
 
 pub async fn a_conflict_does_not_fail_its_neighbours(store: &Arc<dyn Store>) {

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::append::assert_is_a_fault;
 use crate::support::{
-    create, draft, joined, log, new_session, record, says, says_once, says_with_key, started,
-    unique,
+    ATTEMPTS_MAX, create, draft, joined, log, new_session, record, says, says_once, says_with_key,
+    started, unique,
 };
 
 pub async fn a_message_is_found_by_its_key(store: &Arc<dyn Store>) {
@@ -115,7 +115,7 @@ pub async fn many_tasks_with_one_key_record_it_once(store: &Arc<dyn Store>) {
 }
 
 async fn post_until_known(store: &Arc<dyn Store>, id: SessionId, key: &str) -> Appended {
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let session = store.load(id).await.unwrap().unwrap();
         let commit = draft(&session, 2, vec![says_once("hello", key)]).commit();
         match store.append(&commit).await.unwrap() {
@@ -123,6 +123,7 @@ async fn post_until_known(store: &Arc<dyn Store>, id: SessionId, key: &str) -> A
             other => return other,
         }
     }
+    panic!("somebody else was first every time");
 }
 
 pub async fn a_duplicate_does_not_fail_its_neighbours(store: &Arc<dyn Store>) {

@@ -1,0 +1,37 @@
+# Every command of the project. CI calls the same ones.
+# SEEDS, ROUNDS and SECONDS may be given: make sim SEEDS=100000
+
+CARGO ?= cargo
+SEEDS ?= 100000
+
+.PHONY: run build test check sim bite soak bench fmt
+
+# Builds, starts, prints the address; a conversation works at once.
+run: build
+	target/release/segue serve
+
+build:
+	$(CARGO) build --release --locked --bin segue
+
+# Everything CI runs. Installs what it needs.
+test:
+	scripts/test.sh
+
+# What needs no running program: format, lints, licences and sources of dependencies, documents.
+check:
+	scripts/check.sh
+
+# Simulated clusters, as many as you like. SEED=n repeats one.
+sim:
+	SEEDS=$(SEEDS) $(CARGO) test --locked -p segue-server --test sim -- --nocapture
+
+# Breaks the code on purpose, once for each promise, and wants to see the simulator notice.
+bite:
+	scripts/bite.sh
+
+# Hours rather than minutes: the real program killed a hundred times, failing disks, full disks.
+soak:
+	scripts/soak.sh
+
+fmt:
+	$(CARGO) fmt

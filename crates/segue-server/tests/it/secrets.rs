@@ -1,0 +1,113 @@
+//! What must never come out: tokens in the log, and frames of what is not durable.
+
+use segue_server::server::Tweaks;
+use serde_json::{Value, json};
+
+use crate::support::{Bot, Hold, Logs, SHOP_TOKEN, Session, Setup, brief};
+
+/// Covers 1.2.
+#[tokio::test]
+async fn no_log_line_has_a_token_or_a_secret() {
+    let logs = Logs::capture();
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite();
+    let server = setup.start().await;
+    let session =
+        server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
+    let token = session.token.clone();
+    let Session { id, .. } = &session;
+
+    // As a header, in the query under both names, and as a sub-protocol; granted and refused.
+    let mut talk = session.open_joined().await;
+    let by_name = format!("/ws?session_id={id}&auth_token={token}&cursor={token}");
+    server.request("GET", &by_name).open().await.expect("EVENT_BATCH").await;
+    let offered = format!("segue.v1, bearer.{token}");
+    let path = format!("/ws?session_id={id}");
+    let by_protocol = server.request("GET", &path).header("Sec-WebSocket-Protocol", offered);
+    by_protocol.clone().open().await.expect("EVENT_BATCH").await;
+    let refused = [
+        by_protocol.header("Origin", "https://else.example"),
+        session.socket_request("&cursor=abc").header("Origin", "https://else.example"),
+        server.request("GET", &format!("/ws?session_id=unknown&access_token={token}")),
+        server.request("GET", &format!("/nowhere?access_token={token}")),
+        server.request("POST", &format!("/ws?session_id={id}&access_token={token}")),
+        server.session_request(&format!("{token}x"), &json!({})),
+        server.session_request(&token, &json!({})).body("{"),
+        server.session_request(&token, &json!({})).header("Authorization", &token),
+        server.token_request().header("X-Host", SHOP_TOKEN),
+    ];
+    for request in refused {
+        let status = request.send().await.status;
+        assert!((400..500).contains(&status), "{status}");
+    }
+    // A turn that goes well and one that fails, and a frame that cannot be read.
+    talk.say("my-words-8e1", "k-1").await;
+    bot.asked().await.text("bot-words-5c2").await;
+    talk.until("POLY_AGENT_MESSAGE").await;
+    talk.say("my-words-8e1", "k-2").await;
+    let bad = json!([{"type": "text", "text": "bot-words-5c2"}, {"type": "bot-words-5c2"}]);
+    bot.asked().await.outputs(bad).await;
+    talk.until("SYSTEM_MESSAGE").await;
+    talk.send_text("my-words-8e1").await;
+    talk.until("SYSTEM_MESSAGE").await;
+    server.stop().await;
+
+    let keys = std::fs::read_to_string(setup.folder().unwrap().join("jwt.json")).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let mut secrets = vec![
+        SHOP_TOKEN.to_owned(),
+        Bot::SECRET.to_owned(),
+        token.clone(),
+        "my-words-8e1".to_owned(),
+        "bot-words-5c2".to_owned(),
+        "attribute-4711".to_owned(),
+    ];
+    // The last part alone makes a token of what the other parts say.
+    secrets.push(token.rsplit('.').next().unwrap().to_owned());
+    secrets.extend(long_texts(&keys));
+    assert!(secrets.len() >= 8, "the file of the keys has none: {keys}");
+    assert_ne!(logs.lines_with(&session.id), [""; 0], "nothing was logged");
+    for secret in &secrets {
+        assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
+    }
+}
+
+/// The texts in a file of keys that are as long as a key.
+fn long_texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if text.len() >= 32 => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(long_texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(long_texts).collect(),
+        _ => vec![],
+    }
+}
+
+/// Covers 4.21.
+#[tokio::test]
+async fn no_frame_leaves_before_its_commit() {
+    let hold = Hold::default();
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite();
+    let tweaks = Tweaks { before_commit: Some(hold.before_commit()), ..Tweaks::default() };
+    let server = setup.start_with(tweaks).await;
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    let mut other = session.open_from(4).await;
+    other.expect("EVENT_BATCH").await;
+    hold.close();
+    talk.say("Is the blue kettle back?", "k-1").await;
+    hold.arrived().await;
+    // It is written and not committed: neither of them hears anything of it, nor does the bot.
+    talk.expect_nothing().await;
+    other.expect_nothing().await;
+    let mut late = session.open_from(4).await;
+    assert_eq!(brief(&[late.expect("EVENT_BATCH").await]), "- EVENT_BATCH [1 SESSION_START]");
+    late.expect_nothing().await;
+    bot.expect_not_asked().await;
+    hold.open();
+    let echo = talk.expect("USER_MESSAGE").await;
+    assert_eq!(other.expect("USER_MESSAGE").await, echo);
+    assert_eq!(late.expect("USER_MESSAGE").await, echo);
+    bot.asked().await.text("It is.").await;
+    talk.until("POLY_AGENT_MESSAGE").await;
+}

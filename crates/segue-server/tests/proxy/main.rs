@@ -1,0 +1,27 @@
+//! What networks do to connections, and what happens to them when the server goes: in raw bytes,
+//! through a proxy that cuts, holds, splits and swallows.
+//!
+//! No test waits for a time to pass: each waits for what it wants to see, up to a deadline at which
+//! it fails.
+
+#[path = "../real/client.rs"]
+mod client;
+#[expect(dead_code, reason = "the crash test needs more of it")]
+#[path = "../real/dice.rs"]
+mod dice;
+#[expect(dead_code, reason = "the crash test needs more of it")]
+#[path = "../real/program.rs"]
+mod program;
+#[path = "../real/raw.rs"]
+mod raw;
+
+mod proxy;
+mod shop;
+
+mod closes;
+mod cut;
+mod folder;
+mod handshake_fuzz;
+mod pieces;
+mod silence;
+mod stop;

@@ -1,0 +1,124 @@
+//! Group commit: nothing is told before it is durable, and one commit's fault is its own.
+
+use rusqlite::Connection;
+use segue_core::{
+    Position,
+    ports::{Appended, Store, StoreError},
+};
+use segue_store::Durability;
+
+use super::{Gate, open, open_with, starts_to_wait};
+use crate::support::{ALL, create, draft, log, says, says_once};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_commit_is_synced_and_none_stops_for_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("segue.db"));
+    let full = 2;
+    let expected =
+        Durability { journal_mode: "wal".to_owned(), synchronous: full, wal_autocheckpoint: 0 };
+    assert_eq!(store.durability().await, Ok(expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_or_seen_before_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let store = open_with(&folder.path().join("segue.db"), gate.hooks());
+    let session = create(&*store, 1).await;
+
+    let held = gate.shut();
+    let commit = draft(&session, 2, vec![says("hello")]).commit();
+    let mut appending = store.append(&commit);
+    assert!(starts_to_wait(&mut appending).await);
+    gate.wait_for_group();
+    assert!(starts_to_wait(&mut appending).await);
+    assert_eq!(log(&*store, session.id).await.len(), 1);
+    assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
+
+    drop(held);
+    assert_eq!(appending.await, Ok(Appended::Recorded));
+    assert_eq!(log(&*store, session.id).await.len(), 2);
+}
+
+/// Holds the writer while the calls queue up, so that the next group is all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_holds_results_of_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let store = open_with(&folder.path().join("segue.db"), gate.hooks());
+    let (a, b) = (create(&*store, 1).await, create(&*store, 1).await);
+
+    let held = gate.shut();
+    let blocker = draft(&a, 2, vec![says_once("first", "k")]).commit();
+    let mut blocking = store.append(&blocker);
+    assert!(starts_to_wait(&mut blocking).await);
+    gate.wait_for_group();
+
+    let stale = draft(&a, 3, vec![says("stale")]).commit();
+    let follows = draft(&blocker.session, 3, vec![says("second")]).commit();
+    let repeats = draft(&follows.session, 3, vec![says_once("first", "k")]).commit();
+    let elsewhere = draft(&b, 3, vec![says("b")]).commit();
+    let mut calls: Vec<_> =
+        [&stale, &follows, &repeats, &elsewhere].map(|it| store.append(it)).into();
+    for call in &mut calls {
+        assert!(starts_to_wait(call).await);
+    }
+    drop(held);
+    assert_eq!(blocking.await, Ok(Appended::Recorded));
+    let mut results = Vec::new();
+    for call in calls {
+        results.push(call.await.unwrap());
+    }
+    let original = blocker.entries[0].clone();
+    let expected = [
+        Appended::Conflict,
+        Appended::Recorded,
+        Appended::Duplicate(Box::new(original)),
+        Appended::Recorded,
+    ];
+    assert_eq!(results, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let gate = Gate::new();
+    let store = open_with(&path, gate.hooks());
+    let (broken, sound) = (create(&*store, 1).await, create(&*store, 1).await);
+    // An entry where the log ends: no append to this session can succeed.
+    let vandal = Connection::open(&path).unwrap();
+    vandal.execute("insert into entries values (null, 1, 2, 2, 2, x'00', null, '{}')", []).unwrap();
+
+    let held = gate.shut();
+    let blocker = create(&*store, 1);
+    let mut blocker = Box::pin(blocker);
+    assert!(starts_to_wait(&mut blocker).await);
+    gate.wait_for_group();
+    let (to_broken, to_sound) =
+        (draft(&broken, 2, vec![says("x")]).commit(), draft(&sound, 2, vec![says("y")]).commit());
+    let mut calls = [store.append(&to_sound), store.append(&to_broken)];
+    for call in &mut calls {
+        assert!(starts_to_wait(call).await);
+    }
+    drop(held);
+    let [recorded, failed] = calls;
+    assert_eq!(recorded.await, Ok(Appended::Recorded));
+    assert!(failed.await.unwrap_err().0.contains("UNIQUE"));
+    blocker.await;
+    assert_eq!(log(&*store, sound.id).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let store = open(&path);
+    let session = create(&*store, 1).await;
+    let id = log(&*store, session.id).await[0].id;
+    let vandal = Connection::open(&path).unwrap();
+    vandal.execute("update entries set event = '{\"is\":\"nothing_we_know\"}'", []).unwrap();
+    let StoreError(cause) = store.read(session.id, Position(0), ALL).await.unwrap_err();
+    assert!(cause.starts_with(&format!("entry {id} cannot be read: ")), "{cause}");
+}
