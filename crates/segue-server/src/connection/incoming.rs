@@ -115,6 +115,11 @@ impl Connection {
                     self.send_again(echo, outputs);
                 }
             }
+            // It was decided before the end and comes back behind it; after the end nothing may
+            // look like a conversation that is open (protocol, section 5).
+            Fate::Rejected(Rejected::AlreadyJoined) if self.end_sent_at.is_some() => {
+                self.refuse(Refusal::Ended, custom, context, outputs);
+            }
             Fate::Rejected(Rejected::AlreadyJoined) => {
                 self.send_transient(&Transient::JoinEcho { custom }, context, outputs);
             }

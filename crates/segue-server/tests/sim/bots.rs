@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use crate::{
     dice::{Dice, mixed},
-    situations::Situation,
     store::Life,
     world::World,
 };
@@ -162,7 +161,8 @@ fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
     if is_silent {
         give(Output::Silence);
     } else {
-        for message in 0..dice.pick(&[1, 1, 1, 2, 3]) {
+        let messages = if dice.percent(4) { 30 } else { dice.pick(&[1, 1, 1, 2, 3]) };
+        for message in 0..messages {
             if message > 0 {
                 give(Output::MessageBreak);
             }
@@ -183,7 +183,9 @@ fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
         })),
         _ => {}
     }
-    spoil(dice, &mut steps);
+    if !is_silent {
+        spoil(dice, &mut steps);
+    }
     steps
 }
 
@@ -215,6 +217,7 @@ fn spoil(dice: &Dice, steps: &mut VecDeque<(u64, Step)>) {
         15..17 => steps.clear(),
         // One that never comes to its end.
         17..19 => {
+            // It has to bear its number.
             let drip = |_| (700, Step::Give(Output::Text("and so on ".to_owned())));
             steps.extend((0..1_000).map(drip));
         }
@@ -269,12 +272,4 @@ fn pieces(dice: &Dice, text: &str) -> Vec<String> {
     let length = usize::try_from(dice.pick(&[2, 7, 30, 10_000])).unwrap();
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(length).map(|it| it.iter().collect()).collect()
-}
-
-/// Whether a situation follows from what a bot was asked.
-pub fn situation_of(reason: &TurnReason) -> Option<Situation> {
-    match reason {
-        TurnReason::HandoffFailed { .. } => Some(Situation::HandoffFailed),
-        TurnReason::Join | TurnReason::Message => None,
-    }
 }

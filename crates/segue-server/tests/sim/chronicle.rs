@@ -47,8 +47,8 @@ pub struct Chronicle {
     pub lost: BTreeMap<SessionId, (Position, u64)>,
     /// What happened, hashed: two runs from one seed have the same.
     pub hash: u64,
-    /// The same in words, if somebody wants to read it.
-    pub lines: Option<Vec<String>>,
+    /// Whether somebody wants to read it.
+    pub prints: bool,
 }
 
 impl Chronicle {
@@ -58,8 +58,8 @@ impl Chronicle {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self.hash = hash;
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("{at_ms:>9} {line}"));
+        if self.prints {
+            println!("{at_ms:>9} {line}");
         }
     }
 

@@ -73,7 +73,7 @@ fn check_abandoned(world: &World, life: &Life, session: &Session) {
     }
 }
 
-/// Nodes write down once a minute that they are alive, and whom they have heard.
+/// Looks at a session that lives when everything is at rest: whether it should have ended.
 pub fn check_still_alive(world: &World, session: &Session) {
     let now_ms = world.ms();
     let limits = &world.plan.limits;

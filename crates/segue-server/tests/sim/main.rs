@@ -20,7 +20,7 @@ mod users;
 mod world;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic,
     sync::{
         Mutex, Once,
@@ -36,12 +36,12 @@ struct Report {
     tally: Tally,
     violations: Vec<String>,
     hash: u64,
-    lines: Vec<String>,
 }
 
 thread_local! {
     /// Panics of tasks, which a runtime swallows.
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static IS_IN_WORLD: Cell<bool> = const { Cell::new(false) };
 }
 
 fn note_panics() {
@@ -49,8 +49,10 @@ fn note_panics() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panicked| {
-            PANICS.with(|it| it.borrow_mut().push(panicked.to_string()));
-            if std::env::var_os("PRINT").is_some() {
+            let is_in_world = IS_IN_WORLD.get();
+            if is_in_world {
+                PANICS.with(|it| it.borrow_mut().push(panicked.to_string()));
+            } else {
                 before(panicked);
             }
         }));
@@ -60,6 +62,7 @@ fn note_panics() {
 fn run(seed: u64, prints: bool) -> Report {
     note_panics();
     PANICS.with(|it| it.borrow_mut().clear());
+    IS_IN_WORLD.set(true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -73,12 +76,12 @@ fn run(seed: u64, prints: bool) -> Report {
     });
     world.tear_down();
     drop(runtime);
+    IS_IN_WORLD.set(false);
     let panics = PANICS.with(RefCell::take);
     world.chronicle(|it| Report {
         tally: it.tally.clone(),
         violations: it.violations.drain(..).chain(panics).collect(),
         hash: it.hash,
-        lines: it.lines.take().unwrap_or_default(),
     })
 }
 
@@ -102,7 +105,10 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<(u64, Vec<String>)>) {
                                 sum.1.push((*seed, report.violations));
                             }
                         }
-                        Err(_) => sum.1.push((*seed, PANICS.with(RefCell::take))),
+                        Err(_) => {
+                            IS_IN_WORLD.set(false);
+                            sum.1.push((*seed, PANICS.with(RefCell::take)));
+                        }
                     }
                 }
             });
@@ -119,9 +125,6 @@ fn number(name: &str) -> Option<u64> {
 
 fn check_seed(seed: u64) {
     let report = run(seed, std::env::var_os("PRINT").is_some());
-    for line in &report.lines {
-        println!("{line}");
-    }
     assert!(report.violations.is_empty(), "SEED={seed}: {:#?}", report.violations);
 }
 

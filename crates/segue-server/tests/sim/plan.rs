@@ -35,6 +35,8 @@ pub struct Plan {
     pub active_ms: u64,
     /// Until then everything comes to rest.
     pub end_ms: u64,
+    /// Of it, how long silent sessions have to end.
+    pub ending_ms: u64,
 }
 
 impl Plan {
@@ -44,6 +46,7 @@ impl Plan {
         let active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
         // The longest turn, or the longest pause before a greeting is tried again, and some rest.
         let rest_ms = (limits.turn_seconds * 1_000).max(60_000) + 45_000;
+        let ending_ms = ending_ms(dice, &limits);
         Self {
             nodes,
             sessions: dice.within(2, 4),
@@ -51,7 +54,8 @@ impl Plan {
             chaos_ms: dice.pick(&[0, 6_000, 12_000, 12_000, 25_000]),
             has_greeting: dice.percent(30),
             active_ms,
-            end_ms: active_ms + rest_ms + ending_ms(dice, &limits),
+            end_ms: active_ms + rest_ms + ending_ms,
+            ending_ms,
             limits: Arc::new(limits),
         }
     }
@@ -67,7 +71,7 @@ impl Plan {
         };
         let hush_at_ms = match () {
             () if is_short && dice.percent(60) => dice.within(3_000, self.active_ms),
-            () if is_short || dice.percent(10) => self.end_ms - ending_ms_of(limits),
+            () if self.ending_ms > 0 && dice.percent(70) => self.end_ms - self.ending_ms,
             () => u64::MAX,
         };
         Character {
@@ -105,7 +109,7 @@ fn limits(dice: &Dice, nodes: usize) -> Limits {
         limits.idle_seconds = dice.pick(&[150, 660]);
     }
     limits.silence_seconds = dice.pick(&[20, 40, 300, 3_600, 3_600]);
-    limits.restart_grace_seconds = dice.pick(&[3, 120]);
+    limits.restart_grace_seconds = dice.pick(&[3, 3, 120]);
     limits.session_life_seconds = dice.pick(&[25, 60, 82_800, 82_800, 82_800, 82_800]);
     limits.connection_idle_seconds = dice.pick(&[12, 600, 600, 600]);
     (limits.ping_after_seconds, limits.ping_timeout_seconds) = dice.pick(&[(40, 40), (3, 2)]);

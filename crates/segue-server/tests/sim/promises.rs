@@ -4,13 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use segue_core::{
-    Entry, Event, MessageId, MessageKey, Position, Session, TurnOutcome, TurnReason,
+    Entry, Event, MessageId, MessageKey, Position, Session,
     ports::{ReadLimit, Store},
 };
 
 use crate::{
     chronicle::Committed,
-    situations::Situation,
     turns::{Turns, check_turns},
     users::{Key, Talk},
     world::World,
@@ -202,13 +201,5 @@ async fn check_jobs(world: &World) {
 impl Case {
     pub fn violated(&self, world: &World, what: &str) {
         world.violated(format!("s{:x}: {what}", self.talk.id.0 & 0xff));
-    }
-
-    /// Situations that only the whole log tells.
-    pub fn count(world: &World, outcome: TurnOutcome, reason: &TurnReason, is_end: bool) {
-        if outcome == TurnOutcome::Finished && is_end {
-            world.count(Situation::EndOfBotOutlived);
-        }
-        let _ = reason;
     }
 }

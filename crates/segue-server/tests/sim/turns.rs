@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use segue_core::{Entry, Event, MessageId, Position, Turn, TurnOutcome, TurnReason};
+use segue_core::{Entry, Event, MessageId, Position, Timestamp, Turn, TurnOutcome, TurnReason};
 
 use crate::{
     bots::Call,
@@ -28,12 +28,12 @@ struct Walk<'a> {
     calls: &'a [Call],
     now: Option<Now>,
     due: Option<TurnReason>,
-    newest_turn: u64,
+    /// It does not run before.
+    due_at: Timestamp,
     is_joined: bool,
     is_ended: bool,
     is_greeted: bool,
     greetings: u32,
-    input_before: Position,
     state: Option<String>,
     sums: Turns,
 }
@@ -62,12 +62,11 @@ pub fn check_turns(world: &World, case: &Case) -> Turns {
         calls: &calls,
         now: None,
         due: None,
-        newest_turn: 0,
+        due_at: 0,
         is_joined: false,
         is_ended: false,
         is_greeted: false,
         greetings: 0,
-        input_before: Position(0),
         state: None,
         sums: Turns::default(),
     };
@@ -109,10 +108,12 @@ impl Walk<'_> {
             Event::BotJoined { why, .. } => {
                 self.is_joined = true;
                 self.sums.is_left = false;
-                self.make_due(why.clone());
+                self.make_due(why.clone(), entry.at);
             }
-            Event::JoinRequested { .. } if self.is_joined => self.make_due(TurnReason::Join),
-            Event::UserMessagePosted { .. } => self.take_input(),
+            Event::JoinRequested { run_at, .. } if self.is_joined => {
+                self.make_due(TurnReason::Join, *run_at);
+            }
+            Event::UserMessagePosted { .. } => self.take_input(entry.at),
             Event::TurnStarted { turn, input_to, .. } => {
                 self.start(*turn, entry.position, *input_to);
             }
@@ -153,41 +154,27 @@ impl Walk<'_> {
         }
     }
 
-    fn make_due(&mut self, why: TurnReason) {
+    fn make_due(&mut self, why: TurnReason, at: Timestamp) {
         if self.now.is_some() {
             self.violated("a turn is due while another one runs");
         }
         self.due = Some(why);
+        self.due_at = at;
     }
 
-    fn take_input(&mut self) {
+    fn take_input(&mut self, at: Timestamp) {
         if !self.is_joined && !self.sums.is_left {
             self.violated("a message before the bot joined");
         }
         let is_idle = self.now.is_none() && self.due.is_none() && self.is_joined;
         // A message does not wait for a greeting that is put off.
-        let is_put_off = self.due == Some(TurnReason::Join) && self.now.is_none();
-        if is_idle {
-            self.due = Some(TurnReason::Message);
-        } else if is_put_off && self.is_put_off() {
+        let is_put_off = self.due == Some(TurnReason::Join) && self.due_at > at;
+        if is_idle || (is_put_off && self.now.is_none()) {
             self.due = Some(TurnReason::Message);
         }
     }
 
-    /// Whether the turn that was started next was not the greeting that is due.
-    fn is_put_off(&self) -> bool {
-        let turn = Turn(self.newest_turn + 1);
-        self.case.commits.iter().any(|it| {
-            matches!(
-                &it.session.state.floor,
-                segue_core::Floor::BotDue { why: TurnReason::Message, turn: due, .. }
-                    if due.0 > turn.0 && it.session.state.answered_to == self.input_before
-            )
-        })
-    }
-
     fn start(&mut self, turn: Turn, token: Position, input_to: Position) {
-        self.newest_turn = self.newest_turn.max(turn.0);
         let starts = match &self.now {
             None => 1,
             Some(now) if now.turn == turn => {
@@ -274,7 +261,6 @@ impl Walk<'_> {
                 self.state = Some(state.clone());
             }
         }
-        self.input_before = now.input_to;
         let newest_input = self.newest_input(rest);
         if newest_input > now.input_to {
             self.due = Some(TurnReason::Message);

@@ -197,7 +197,8 @@ impl Client {
             // A cold start.
             self.cursor = 0;
         }
-        let claimed = if world.dice.percent(3) { 1_000_000 } else { self.cursor };
+        let claimed =
+            if world.is_active() && world.dice.percent(3) { 1_000_000 } else { self.cursor };
         if claimed > self.cursor {
             world.count(Situation::CursorBeyondEnd);
         }
@@ -228,7 +229,9 @@ impl Client {
         let mut beat_at = Instant::now() + Duration::from_secs(5);
         let spoil_at = Instant::now() + Duration::from_millis(world.dice.within(100, 20_000));
         let mut is_spoilt = !world.is_active() || world.dice.percent(25);
-        self.note(|it| it.sound_since_ms = Some(world.ms()));
+        // Who claims more than there is gets what is missing on the next socket only.
+        let is_honest = expected.opened_with < 1_000_000;
+        self.note(|it| it.sound_since_ms = is_honest.then(|| world.ms()));
         while !world.is_over() {
             tokio::select! {
                 biased;
@@ -333,28 +336,32 @@ impl Client {
     fn until_next_act(&self) -> Duration {
         let dice = &self.world.dice;
         if self.is_hushed() {
-            return Duration::from_secs(3_600);
+            let is_edgy = self.talk.character.hush == Hush::SpeaksAtTheEdge;
+            let pause_ms = if is_edgy { self.edge_ms().saturating_sub(self.world.ms()) } else { 0 };
+            // After the first time at the edge there is nothing more to say.
+            let pause_ms = if pause_ms == 0 { 3_600_000 } else { pause_ms + dice.below(1_200) };
+            return Duration::from_millis(pause_ms);
         }
         if !self.world.is_active() {
             return Duration::from_millis(dice.within(1_000, 2_500));
         }
-        let hush_at_ms = self.talk.character.hush_at_ms;
-        let until_hush_ms = hush_at_ms.saturating_sub(self.world.ms());
-        if self.talk.character.hush == Hush::SpeaksAtTheEdge && until_hush_ms < 3_000 {
-            let limits = &self.talk.limits;
-            let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
-            let edge_ms = last_ms + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
-            let at_ms = edge_ms + dice.below(1_200);
-            return Duration::from_millis(at_ms.saturating_sub(self.world.ms()).max(1));
-        }
         Duration::from_millis(dice.within(1, self.talk.character.pause_ms_max))
+    }
+
+    /// When the session may end, if everybody stays silent.
+    fn edge_ms(&self) -> u64 {
+        let limits = &self.talk.limits;
+        let last_ms = self.talk.known.lock().signs.values().max().copied().unwrap_or(0);
+        let said_ms = self.world.last_commit_ms(self.talk.id);
+        (last_ms + limits.idle_seconds * 1_000).min(said_ms + limits.silence_seconds * 1_000)
     }
 
     fn act(&self, link: &Link, expected: &mut Expected) {
         let dice = &self.world.dice;
         let open = self.talk.open_tags();
         if self.is_hushed() {
-            if self.talk.character.hush == Hush::SpeaksAtTheEdge && self.world.is_active() {
+            let is_edgy = self.talk.character.hush == Hush::SpeaksAtTheEdge;
+            if is_edgy && self.world.ms() >= self.edge_ms() {
                 self.say_new(link, expected);
             }
             return;
@@ -443,6 +450,11 @@ impl Client {
         };
         if self.world.has_ended(self.talk.id) {
             self.world.count(Situation::MessageAfterEnd);
+            if now_ms <= self.world.last_commit_ms(self.talk.id) + 1_000
+                && self.world.is_abandoned(self.talk.id)
+            {
+                self.world.count(Situation::MessageAgainstExpiry);
+            }
         }
         expected.sent.insert(tag.to_owned());
         drop(link.to_node.send(Message::text(frame)));
@@ -477,7 +489,7 @@ impl Client {
         if !frame.is("EVENT_BATCH") {
             if frame.sequence.is_some() {
                 expected.is_live = true;
-                if expected.is_first_batch {
+                if expected.is_first_batch && !self.is_repeated_echo(&frame, expected) {
                     self.wrong("a single event before the first batch", &frame);
                 }
                 self.take_event(&frame, expected, Place::Single);
@@ -516,12 +528,9 @@ impl Client {
         }
         if sequence != expected.next {
             let is_start = place == Place::Head && sequence == 1;
-            let is_echo = place == Place::Single
-                && sequence < expected.next
-                && event.is("USER_MESSAGE")
-                && event.tag().is_some_and(|tag| expected.sent.contains(&tag));
+            let is_echo = place == Place::Single && self.is_repeated_echo(event, expected);
             let is_beyond = expected.opened_with >= 1_000_000;
-            if is_beyond && !is_start && expected.next > 1_000_000 {
+            if is_beyond && !is_start && !is_echo && expected.next > 1_000_000 {
                 // It claimed more than there was: later events follow, from wherever.
                 expected.next = sequence;
             } else if !is_start && !is_echo {
@@ -550,6 +559,14 @@ impl Client {
         if expected.is_ended {
             self.talk.known.lock().is_ended = true;
         }
+    }
+
+    /// Whether it repeats what this socket was sent before, because a copy was sent over it.
+    fn is_repeated_echo(&self, event: &Frame<'_>, expected: &Expected) -> bool {
+        let _ = self;
+        event.sequence.is_some_and(|it| it < expected.next)
+            && event.is("USER_MESSAGE")
+            && event.tag().is_some_and(|tag| expected.sent.contains(&tag))
     }
 
     fn take_echo(&self, event: &Frame<'_>) {

@@ -11,8 +11,8 @@ use std::{
 
 use parking_lot::Mutex;
 use segue_core::{
-    BotProfile, ConnectorId, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
-    Timestamp, TokenId,
+    BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session,
+    SessionId, Timestamp, TokenId,
     ports::{Commit, Downtime, Store},
 };
 use segue_server::{
@@ -94,7 +94,6 @@ impl World {
         let dice = Dice::new(seed);
         let plan = Plan::new(&dice);
         let slots = (0..plan.nodes).map(|_| Slot::Down).collect();
-        let lines = prints.then(Vec::new);
         Arc::new(Self {
             seed,
             dice,
@@ -107,7 +106,7 @@ impl World {
             ids: Arc::default(),
             lives: Mutex::default(),
             slots: Mutex::new(slots),
-            chronicle: Mutex::new(Chronicle { lines, ..Chronicle::default() }),
+            chronicle: Mutex::new(Chronicle { prints, ..Chronicle::default() }),
         })
     }
 
@@ -213,8 +212,20 @@ impl World {
         self.chronicle(|it| it.commits.get(&id)?.last().map(|it| Arc::clone(&it.session)))
     }
 
+    pub fn last_commit_ms(&self, id: SessionId) -> u64 {
+        self.chronicle(|it| it.commits.get(&id).and_then(|it| it.last()).map_or(0, |it| it.at_ms))
+    }
+
     pub fn has_ended(&self, id: SessionId) -> bool {
         self.newest(id).is_some_and(|it| it.ended_at().is_some())
+    }
+
+    pub fn is_abandoned(&self, id: SessionId) -> bool {
+        let reason = EndReason::UserAbandoned;
+        let newest = self.newest(id);
+        newest.is_some_and(
+            |it| matches!(it.state.floor, Floor::Ended { reason: it, .. } if it == reason),
+        )
     }
 
     pub fn is_unasked(&self, id: SessionId) -> bool {

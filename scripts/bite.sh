@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Breaks the code on purpose, once with each patch of tests/sim/breakages, and wants to see the
+# simulator fail each time. A patch that survives means a promise that nobody watches.
+# SEEDS: worlds per patch. BITE_SECONDS: how long one patch may run; a hang counts as seen.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+patches=$PWD/crates/segue-server/tests/sim/breakages
+seeds=${SEEDS:-2000}
+seconds=${BITE_SECONDS:-300}
+# One target folder for all, so that little is built anew.
+export CARGO_TARGET_DIR=${BITE_TARGET_DIR:-$PWD/target/bite}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A copy of what is here, committed or not.
+mkdir "$work/tree"
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+  if [ -f "$file" ]; then printf '%s\0' "$file"; fi
+done | tar -c --null -T - | tar -x -C "$work/tree"
+
+build() { cargo test --locked --quiet -p segue-server --test sim --no-run >"$work/build" 2>&1; }
+simulate() {
+  SEEDS=$seeds timeout "$seconds" \
+    cargo test --locked --quiet -p segue-server --test sim clusters >"$work/out" 2>&1
+}
+
+cd "$work/tree"
+build || { tail -30 "$work/build"; echo "the code does not build as it is"; exit 1; }
+simulate || { tail -30 "$work/out"; echo "the simulator fails as it is"; exit 1; }
+
+survived=0
+row() { printf '%-40s %-16s %s\n' "$@"; }
+row breakage result "what was seen first"
+for patch in "$patches"/${BITE_ONLY:-*}.patch; do
+  name=$(basename "$patch" .patch)
+  if ! git apply "$patch" 2>/dev/null; then
+    row "$name" "DOES NOT APPLY" ""
+    survived=$((survived + 1))
+    continue
+  fi
+  if ! build; then
+    row "$name" "DOES NOT BUILD" ""
+    survived=$((survived + 1))
+  else
+    status=0
+    simulate || status=$?
+    case $status in
+      0)
+        row "$name" SURVIVED ""
+        survived=$((survived + 1))
+        ;;
+      124) row "$name" seen "it hangs" ;;
+      *) row "$name" seen "$(grep -m1 -A1 '^SEED=' "$work/out" | tail -1 | sed 's/^ *//' | cut -c1-90)" ;;
+    esac
+  fi
+  git apply -R "$patch"
+done
+[ "$survived" = 0 ] || { echo "$survived breakages were not seen"; exit 1; }
