@@ -358,7 +358,7 @@ async fn no_echo_leaves_while_its_commit_hangs() {
 #[tokio::test]
 async fn a_whole_burst_that_comes_again_gets_all_its_echoes_again() {
     let bot = Bot::start().await;
-    let server = Setup::new(&bot).limits("messages_per_second = 0").start().await;
+    let server = Setup::new(&bot).sqlite().limits("messages_per_second = 0").start().await;
     let session = server.session(json!({})).await;
     let (mut talk, _asked) = busy(&session, &bot).await;
     let burst: Vec<Value> =
