@@ -47,7 +47,7 @@ impl TurnWorker {
     pub async fn run(&self, id: SessionId, turn: Turn) -> Settled {
         let held = match self.start(id, turn).await {
             Ok(Some(held)) => held,
-            Ok(None) => return Settled::Done,
+            Ok(None) => return self.left(id, turn).await,
             Err(error) => {
                 warn!(session.id = %id, %error, "cannot start turn {} of session {id}", turn.0);
                 return Settled::Again { run_at: self.node.now() + limits::TURN_RETRY_MS };
@@ -68,10 +68,30 @@ impl TurnWorker {
             Err(stop) => Err(stop),
         };
         match ended {
-            Ok(()) | Err(Stop::CutShort | Stop::Failed(_)) => Settled::Done,
+            Ok(()) | Err(Stop::Failed(_)) => Settled::Done,
+            Err(Stop::CutShort) => self.left(id, turn).await,
             // The store was away until the deadline; whoever comes next ends what was begun.
             Err(Stop::Unavailable) => Settled::Again { run_at: self.node.now() },
         }
+    }
+
+    /// What becomes of the job of a turn that is not this worker's: it is done only if the turn is
+    /// over. While this worker was at it, its node may have been given the job anew, by one that took
+    /// the turn over and died.
+    async fn left(&self, id: SessionId, turn: Turn) -> Settled {
+        let is_over = match self.node.load(id).await {
+            Ok(None) => true,
+            Ok(Some(session)) => match &session.state.floor {
+                Floor::BotDue { turn: due, .. } => *due != turn,
+                Floor::BotRunning(running) => running.turn != turn,
+                _ => true,
+            },
+            Err(_) => false,
+        };
+        if is_over {
+            return Settled::Done;
+        }
+        Settled::Again { run_at: self.node.now() + limits::TURN_RETRY_MS }
     }
 
     /// Takes the turn; `None` when it is not to be had: it is over, or this ended it.

@@ -166,11 +166,6 @@ impl Delivery {
         true
     }
 
-    /// Whether the first batch is still to go.
-    pub(super) fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening { .. })
-    }
-
     /// Whether the cursor claims the end of the session.
     pub(super) fn claims_end(&self) -> bool {
         self.claims_end

@@ -1,6 +1,6 @@
 //! Promises about when a session ends: not too early, not much too late, and only for a reason.
 
-use segue_core::{EndReason, Event, Session, SessionId, ports::Commit};
+use segue_core::{EndReason, Event, Session, SessionId, Timestamp, ports::Commit};
 
 use crate::{situations::Situation, store::Life, users::Talk, world::World};
 
@@ -38,11 +38,11 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
                 violated(world, session, "ended before its time, and not by the bot");
             }
         }
-        EndReason::UserAbandoned => check_abandoned(world, life, session),
+        EndReason::UserAbandoned => check_abandoned(world, life, session, at),
     }
 }
 
-fn check_abandoned(world: &World, life: &Life, session: &Session) {
+fn check_abandoned(world: &World, life: &Life, session: &Session, at: Timestamp) {
     let now_ms = world.ms();
     let limits = &world.plan.limits;
     let grace_ms = limits.restart_grace_seconds * 1_000;
@@ -56,6 +56,11 @@ fn check_abandoned(world: &World, life: &Life, session: &Session) {
     let stored_ms = world.stored_signs.lock().get(&session.id).copied().unwrap_or(0);
     let (created_ms, said_ms) = said(world, session.id);
     let seen_ms = heard_ms.max(stored_ms).max(created_ms);
+    // A frame that came while the write was under way, or hung, is too late: it is not in the log,
+    // so nothing is in the way of the write.
+    if seen_ms + 50 >= at.saturating_sub(World::on_clock(life, 0)) {
+        return;
+    }
     let lasted = |from_ms: u64, wanted_ms: u64| {
         let (down_ms, downs) = down_since(world, from_ms);
         let slack_ms = SKEW_MS * (1 + downs);

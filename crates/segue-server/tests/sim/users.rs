@@ -361,7 +361,7 @@ impl Client {
         let open = self.talk.open_tags();
         if self.is_hushed() {
             let is_edgy = self.talk.character.hush == Hush::SpeaksAtTheEdge;
-            if is_edgy && self.world.ms() >= self.edge_ms() {
+            if is_edgy && self.world.ms() >= self.edge_ms() && !self.world.is_resting() {
                 self.say_new(link, expected);
             }
             return;

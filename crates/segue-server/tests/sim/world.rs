@@ -124,6 +124,11 @@ impl World {
         self.ms() >= self.plan.end_ms
     }
 
+    /// From here on nobody begins anything, so that everything can come to rest.
+    pub fn is_resting(&self) -> bool {
+        self.ms() + self.plan.limits.turn_seconds * 1_000 + 20_000 > self.plan.end_ms
+    }
+
     pub fn weather(&self) -> Weather {
         if self.is_active() { self.plan.weather } else { Weather::default() }
     }
@@ -172,7 +177,11 @@ impl World {
         self.chronicle(|it| {
             let (turn, reason) = (call.turn.0, &call.reason);
             let number = it.calls.len();
-            it.write(at_ms, &format!("call {number} turn {turn} {reason:?}"));
+            let (session, input) = (call.session.0 & 0xff, &call.input);
+            it.write(
+                at_ms,
+                &format!("call {number} s{session:x} turn {turn} {reason:?} {input:x?}"),
+            );
             it.calls.push(call);
             number
         })
