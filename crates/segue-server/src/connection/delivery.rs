@@ -113,6 +113,11 @@ impl Delivery {
         }
     }
 
+    /// Whether the first batch is still to come.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+    }
+
     pub(super) fn take_pushed(&mut self, items: &[Item]) {
         for item in items {
             if item.position == self.queued_to().next() && self.has_room() {
