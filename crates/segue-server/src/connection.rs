@@ -235,12 +235,6 @@ impl Connection {
         own_at.min(self.delivery.wake_at())
     }
 
-    /// Whether the server has spoken, which it does first: until then nothing is to be read, as
-    /// some answers could leave before the first batch.
-    pub fn has_begun(&self) -> bool {
-        !self.delivery.is_opening()
-    }
-
     /// Whether anybody may be at the other end: nothing has come since then.
     pub fn silent_since(&self) -> Timestamp {
         self.sign_at

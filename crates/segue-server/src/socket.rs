@@ -110,8 +110,7 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if self.connection.has_begun()
-                    && under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
+                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
                     match self.take_frame(frame) {
                         Ok(outputs) => outputs,
                         Err(end) => {

@@ -14,7 +14,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
 };
-use segue_core::{Sequence, SessionId};
+use segue_core::{Sequence, SessionId, ports::StoreError};
 use tracing::{Instrument, Span, debug, info, warn};
 
 use super::{App, error::CorrelationId};
@@ -133,8 +133,13 @@ async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
         return Err(HttpError::NotAuthenticated);
     }
     let subscription = seat(app, id, &connector)?;
-    let position = match app.node.store.position_of(id, asked.cursor).await {
-        Ok(position) => position,
+    // Read again, in this order: what the cursor claims is compared with a state that is newer.
+    let opened = async {
+        let position = app.node.store.position_of(id, asked.cursor).await?;
+        Ok::<_, StoreError>((position, app.node.load(id).await?.unwrap_or(session)))
+    };
+    let (position, session) = match opened.await {
+        Ok(opened) => opened,
         Err(error) => {
             warn!(session.id = %id, %error, "cannot open session {id} now");
             return Ok(Granted::Later);

@@ -270,3 +270,17 @@ async fn a_session_that_has_ended_can_be_read_to_its_end() {
     let server = setup.connector("disabled = true").start().await;
     assert_eq!(read(&session.on(&server), 0).await, all);
 }
+
+/// Covers 2.13.
+#[tokio::test]
+async fn a_session_that_ended_long_ago_is_not_found() {
+    let limits = "close_after_end_ms = 1\nreadable_after_end_seconds = 0";
+    let setup = Setup::new(&Bot::start().await).limits(limits);
+    let server = setup.start().await;
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    talk.end_session().await;
+    talk.closed().await;
+    let answer = session.socket_request("").upgrade().await.err().unwrap();
+    answer.expect_refusal(404, "session not found", "session_not_found");
+}

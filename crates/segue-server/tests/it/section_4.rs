@@ -150,7 +150,7 @@ async fn a_join_too_many_is_echoed_to_its_sender_alone_and_changes_nothing() {
     talk.join().await;
     talk.until("POLY_AGENT_THINKING").await;
     let greeting = bot.asked().await;
-    let mut watcher = other(&session, 3).await;
+    let mut onlooker = other(&session, 3).await;
 
     // While the greeting is on its way.
     talk.join().await;
@@ -170,7 +170,7 @@ async fn a_join_too_many_is_echoed_to_its_sender_alone_and_changes_nothing() {
     let asked = bot.asked().await;
     assert_eq!(asked.body["reason"], "message", "a second greeting");
 
-    let watched = answer_to(&mut watcher, "m").await;
+    let watched = answer_to(&mut onlooker, "m").await;
     assert_eq!(brief(&watched), "4 POLY_AGENT_MESSAGE\n5 USER_MESSAGE");
 }
 
@@ -211,14 +211,14 @@ async fn typing_gets_no_answer() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open_joined().await;
-    let mut watcher = other(&session, 4).await;
+    let mut onlooker = other(&session, 4).await;
     for state in ["TYPING_STATE_STARTED", "TYPING_STATE_STOPPED", "TYPING_STATE_STARTED"] {
         talk.send(&json!({"type": "EVENT_TYPE_USER_TYPING", "payload": {"state": state}})).await;
         talk.expect_nothing().await;
     }
     talk.say("marker", "m").await;
     assert_eq!(brief(&answer_to(&mut talk, "m").await), "5 USER_MESSAGE");
-    assert_eq!(brief(&answer_to(&mut watcher, "m").await), "5 USER_MESSAGE");
+    assert_eq!(brief(&answer_to(&mut onlooker, "m").await), "5 USER_MESSAGE");
     assert_eq!(bot.asked().await.input(), ["marker"]);
 }
 
@@ -229,9 +229,9 @@ async fn the_user_ends_the_session_and_waits_for_nobody() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let (mut talk, asked) = busy(&session, &bot).await;
-    let mut watcher = other(&session, 5).await;
+    let mut onlooker = other(&session, 5).await;
     talk.end_session().await;
-    for talk in [&mut talk, &mut watcher] {
+    for talk in [&mut talk, &mut onlooker] {
         let frames = without_thinking(talk.until("SESSION_END").await);
         assert_eq!(brief(&frames), "6 USER_END_SESSION\n7 SESSION_END");
         assert_adjacent(&frames);
@@ -260,7 +260,7 @@ async fn a_heartbeat_is_echoed_to_its_sender_alone() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open_joined().await;
-    let mut watcher = other(&session, 4).await;
+    let mut onlooker = other(&session, 4).await;
     for _ in 0..3 {
         talk.send(&json!({"type": "EVENT_TYPE_HEARTBEAT", "payload": {}})).await;
         let echo = next(&mut talk).await;
@@ -269,7 +269,7 @@ async fn a_heartbeat_is_echoed_to_its_sender_alone() {
     }
     talk.say("marker", "m").await;
     assert_eq!(brief(&answer_to(&mut talk, "m").await), "5 USER_MESSAGE");
-    assert_eq!(brief(&answer_to(&mut watcher, "m").await), "5 USER_MESSAGE");
+    assert_eq!(brief(&answer_to(&mut onlooker, "m").await), "5 USER_MESSAGE");
 }
 
 /// Covers 2.1.

@@ -233,7 +233,7 @@ async fn the_repeated_echo_goes_to_the_sender_of_the_copy_alone() {
     let server = Setup::new(&bot).start().await;
     let session = server.session(json!({})).await;
     let (mut talk, _asked) = busy(&session, &bot).await;
-    let mut watcher = other(&session, 5).await;
+    let mut onlooker = other(&session, 5).await;
     talk.say("Is it back?", "k").await;
     let first = next_is(&mut talk, "USER_MESSAGE").await;
     for _ in 0..2 {
@@ -241,12 +241,12 @@ async fn the_repeated_echo_goes_to_the_sender_of_the_copy_alone() {
         assert_eq!(next_is(&mut talk, "USER_MESSAGE").await, first);
     }
     talk.say("marker", "m").await;
-    let watched = answer_to(&mut watcher, "m").await;
+    let watched = answer_to(&mut onlooker, "m").await;
     assert_eq!(brief(&watched), "6 USER_MESSAGE\n7 USER_MESSAGE");
     // And where the copy comes on the other connection, it is that one.
-    watcher.say("Is it back?", "k").await;
-    assert_eq!(next_is(&mut watcher, "USER_MESSAGE").await, first);
-    watcher.say("marker 2", "m-2").await;
+    onlooker.say("Is it back?", "k").await;
+    assert_eq!(next_is(&mut onlooker, "USER_MESSAGE").await, first);
+    onlooker.say("marker 2", "m-2").await;
     assert_eq!(brief(&answer_to(&mut talk, "m").await), "7 USER_MESSAGE");
     assert_eq!(brief(&answer_to(&mut talk, "m-2").await), "8 USER_MESSAGE");
 }
@@ -336,19 +336,19 @@ async fn no_echo_leaves_while_its_commit_hangs() {
     let server = Setup::new(&bot).sqlite().start_with(tweaks).await;
     let session = server.session(json!({})).await;
     let mut talk = session.open_joined().await;
-    let mut watcher = other(&session, 4).await;
+    let mut onlooker = other(&session, 4).await;
     hold.close();
     talk.say("Is it back?", "k").await;
     hold.arrived().await;
     // A heartbeat needs no commit. Several, so that whatever was set going has time to arrive.
     for _ in 0..5 {
         talk.expect_nothing().await;
-        watcher.expect_nothing().await;
+        onlooker.expect_nothing().await;
     }
     bot.expect_not_asked().await;
     hold.open();
     assert_eq!(talk.expect("USER_MESSAGE").await["sequence"], 5);
-    assert_eq!(watcher.expect("USER_MESSAGE").await["sequence"], 5);
+    assert_eq!(onlooker.expect("USER_MESSAGE").await["sequence"], 5);
     bot.asked().await.text("It is.").await;
     talk.until("POLY_AGENT_MESSAGE").await;
     server.stop().await;
@@ -358,7 +358,7 @@ async fn no_echo_leaves_while_its_commit_hangs() {
 #[tokio::test]
 async fn a_whole_burst_that_comes_again_gets_all_its_echoes_again() {
     let bot = Bot::start().await;
-    let server = Setup::new(&bot).limits("messages_per_second = 0").start().await;
+    let server = Setup::new(&bot).sqlite().limits("messages_per_second = 0").start().await;
     let session = server.session(json!({})).await;
     let (mut talk, _asked) = busy(&session, &bot).await;
     let burst: Vec<Value> =

@@ -1,8 +1,9 @@
 //! Section 4, refusals: nothing is dropped without a word, and nothing of it is in the log.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
@@ -93,7 +94,7 @@ async fn refusals_are_for_their_sender_alone_and_leave_no_trace() {
     let session = server.session(json!({})).await;
     let mut talk = session.open().await;
     talk.expect("EVENT_BATCH").await;
-    let mut watcher = other(&session, 1).await;
+    let mut onlooker = other(&session, 1).await;
     talk.say("too early", "k-1").await;
     assert_refused(&talk.recv().await, "Error: Conversation not found", "conversation_not_found");
     talk.send_text("no JSON").await;
@@ -106,7 +107,7 @@ async fn refusals_are_for_their_sender_alone_and_leave_no_trace() {
 
     talk.join().await;
     talk.greeted().await;
-    let watched = watcher.greeted().await;
+    let watched = onlooker.greeted().await;
     assert_eq!(
         brief(&watched),
         "2 REQUEST_POLY_AGENT_JOIN\n3 POLY_AGENT_JOINED\n- POLY_AGENT_THINKING\n\

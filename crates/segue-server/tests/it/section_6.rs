@@ -12,7 +12,7 @@ use crate::{
         answer_to, assert_adjacent, chunked, is_kind, next, next_is, of_kind, text,
         without_thinking,
     },
-    scenes::{busy, other},
+    scenes::busy,
     support::{Bot, Setup, brief, events_of, within},
 };
 

@@ -94,13 +94,13 @@ async fn a_turn_that_fails_before_anything_was_seen_has_trouble_responding() {
     let server = Setup::new(&bot).limits("messages_per_second = 0").start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open_joined().await;
-    let mut watcher = other(&session, 4).await;
+    let mut onlooker = other(&session, 4).await;
     for how in SILENT_FAILURES {
         fail(ask(&mut talk, &bot).await, how).await;
         let notice = next(&mut talk).await;
         assert!(is_kind(&notice, "SYSTEM_MESSAGE"), "{how}: {notice:#}");
         assert_notice(&notice, TROUBLE_RESPONDING);
-        watcher.until_that("the same", |it| *it == notice).await;
+        onlooker.until_that("the same", |it| *it == notice).await;
         goes_on(&mut talk, &bot).await;
     }
 }
@@ -182,7 +182,7 @@ async fn the_end_of_the_session_closes_the_stream_first() {
     let server = Setup::new(&bot).start().await;
     let session = server.streaming_session().await;
     let mut talk = session.open_joined().await;
-    let mut watcher = other(&session, 4).await;
+    let mut onlooker = other(&session, 4).await;
     let mut answer = ask(&mut talk, &bot).await.stream().await;
     answer.text("It is ").await;
     answer.text("back, ").await;
@@ -199,7 +199,7 @@ async fn the_end_of_the_session_closes_the_stream_first() {
     for (number, chunk) in of_kind(&frames, "POLY_AGENT_MESSAGE_CHUNK").iter().enumerate() {
         assert_eq!(chunk["payload"]["chunk_index"], number + 2);
     }
-    let watched = watcher.until("SESSION_END").await;
+    let watched = onlooker.until("SESSION_END").await;
     assert_eq!(watched[watched.len() - 3..], *tail);
     answer.gone().await;
 }

@@ -41,16 +41,16 @@ pub fn close(code: u16) -> Vec<u8> {
 
 fn head(first: u8, length: usize, mask: u8) -> Vec<u8> {
     let mut bytes = vec![first];
-    match length {
-        0..=125 => bytes.push(mask | length as u8),
-        126..=65_535 => {
-            bytes.push(mask | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        _ => {
-            bytes.push(mask | 127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
+    if let Ok(short) = u8::try_from(length)
+        && short <= 125
+    {
+        bytes.push(mask | short);
+    } else if let Ok(longer) = u16::try_from(length) {
+        bytes.push(mask | 0x7e);
+        bytes.extend(longer.to_be_bytes());
+    } else {
+        bytes.push(mask | 0x7f);
+        bytes.extend((length as u64).to_be_bytes());
     }
     bytes
 }

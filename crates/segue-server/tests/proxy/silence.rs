@@ -49,6 +49,8 @@ async fn a_half_open_peer_is_given_up_and_the_others_go_on() {
 }
 
 /// It keeps its place until the server has seen for a while that nothing moves.
+///
+/// Covers 8.24.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_takes_nothing_is_given_up_and_the_others_go_on() {
     let shop = Shop::open("slow_reader_seconds = 1\nconnections_per_session = 2").await;

@@ -10,6 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -112,19 +113,7 @@ async fn a_server_that_is_asked_to_stop_hurts_nobody() {
     let asked_at = Instant::now();
     program.terminate();
 
-    let mut reading = tokio::task::JoinSet::new();
-    for mut socket in sockets {
-        reading.spawn(async move {
-            let mut echoed: Vec<Value> = Vec::new();
-            loop {
-                match socket.next().await {
-                    Came::Frame(frame) => echoed.extend(crate::raw::events_of(frame)),
-                    Came::Close(Some(1001)) => return (echoed, Instant::now()),
-                    other => panic!("{other:?} is no way to say that the server goes"),
-                }
-            }
-        });
-    }
+    let mut reading = read_to_the_end(sockets);
     let (mut told, first) = reading.join_next().await.unwrap().unwrap();
     let refused = TcpStream::connect(address).await;
     assert!(refused.is_err(), "the door is shut before the first socket is");
@@ -161,4 +150,22 @@ async fn a_server_that_is_asked_to_stop_hurts_nobody() {
     }
     program.terminate();
     assert_eq!(program.ended().await.status.code(), Some(0));
+}
+
+/// Reads each socket until it is closed with 1001: what it was told, and when that was.
+fn read_to_the_end(sockets: Vec<Raw>) -> JoinSet<(Vec<Value>, Instant)> {
+    let mut reading = JoinSet::new();
+    for mut socket in sockets {
+        reading.spawn(async move {
+            let mut echoed: Vec<Value> = Vec::new();
+            loop {
+                match socket.next().await {
+                    Came::Frame(frame) => echoed.extend(crate::raw::events_of(frame)),
+                    Came::Close(Some(1001)) => return (echoed, Instant::now()),
+                    other => panic!("{other:?} is no way to say that the server goes"),
+                }
+            }
+        });
+    }
+    reading
 }

@@ -229,7 +229,7 @@ impl Walk<'_> {
             self.violated(&format!("the bot speaks without the running token at {at:?}"));
             return None;
         }
-        self.now.as_mut().inspect(|_| ()).map(|now| {
+        self.now.as_mut().map(|now| {
             now.is_visible = true;
             now
         })
