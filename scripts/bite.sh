@@ -20,8 +20,8 @@ done | tar -c --null -T - | tar -x -C "$work/tree"
 
 build() { cargo test --locked --quiet -p segue-server --test sim --no-run >"$work/build" 2>&1; }
 simulate() {
-  SEEDS=$seeds timeout "$seconds" \
-    cargo test --locked --quiet -p segue-server --test sim clusters >"$work/out" 2>&1
+  FAIL_FAST=1 SEEDS=$seeds timeout "$seconds" \
+    cargo test --locked --quiet -p segue-server --test sim -- clusters seeds >"$work/out" 2>&1
 }
 
 cd "$work/tree"

@@ -20,6 +20,7 @@ use crate::{
 
 /// What a bot was asked, and what it has given so far.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about one answer")]
 pub struct Call {
     pub session: SessionId,
     pub turn: Turn,
@@ -30,7 +31,7 @@ pub struct Call {
     pub text: String,
     pub attachments: usize,
     pub suggestions: usize,
-    pub call_actions: usize,
+    pub calls_to_make: usize,
     pub state: Option<String>,
     pub is_end: bool,
     pub is_hand_off: bool,
@@ -73,7 +74,7 @@ impl Bot for SimBot {
             text: String::new(),
             attachments: 0,
             suggestions: 0,
-            call_actions: 0,
+            calls_to_make: 0,
             state: None,
             is_end: false,
             is_hand_off: false,
@@ -134,7 +135,7 @@ impl Call {
             Output::Text(text) => self.text.push_str(text),
             Output::Attachment(_) => self.attachments += 1,
             Output::Suggestion(_) => self.suggestions += 1,
-            Output::CallAction(_) => self.call_actions += 1,
+            Output::CallAction(_) => self.calls_to_make += 1,
             Output::State(state) => self.state = Some(state.clone()),
             Output::End => self.is_end = true,
             Output::HandOff(_) if self.may_say_hand_off() => self.is_hand_off = true,

@@ -8,8 +8,7 @@ use std::{
 
 use segue_core::{
     EndReason, Entry, EntryId, Event, Notice, OpenStream, Position, Running, Session, SessionId,
-    TurnOutcome,
-    ports::{Commit, NewJob},
+    TurnOutcome, ports::Commit,
 };
 use segue_server::wire;
 
@@ -27,7 +26,6 @@ pub struct Committed {
     pub life: Arc<Life>,
     pub entries: Arc<[Entry]>,
     pub session: Arc<Session>,
-    pub jobs: Vec<NewJob>,
     pub bot_state: Option<String>,
 }
 
@@ -69,11 +67,11 @@ impl Chronicle {
     }
 
     /// Takes down a commit that has just become durable.
-    pub fn committed(&mut self, at_ms: u64, life: &Arc<Life>, commit: &Commit) {
+    pub fn take_down(&mut self, at_ms: u64, life: &Arc<Life>, commit: &Commit) {
         let id = commit.session.id;
         let before = self.commits.get(&id).and_then(|it| it.last()).map(|it| it.session.clone());
         for entry in commit.entries.iter() {
-            let line = format!(
+            let told = format!(
                 "s{:x} node {}.{} +{} {}",
                 id.0 & 0xff,
                 life.place,
@@ -81,7 +79,7 @@ impl Chronicle {
                 entry.position.0,
                 in_short(&entry.event)
             );
-            self.write(at_ms, &line);
+            self.write(at_ms, &told);
             if !self.ids.insert(entry.id) {
                 self.violated(at_ms, format!("the id {} was given twice", entry.id));
             }
@@ -101,7 +99,6 @@ impl Chronicle {
             life: Arc::clone(life),
             entries: Arc::clone(&commit.entries),
             session: Arc::clone(&commit.session),
-            jobs: commit.jobs.clone(),
             bot_state: commit.bot_state.clone(),
         });
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use segue_core::{EndReason, Event, Session, SessionId, ports::Commit};
 
-use crate::{chronicle::Committed, situations::Situation, store::Life, users::Talk, world::World};
+use crate::{chronicle::Committed, situations::Situation, store::Life, talk::Talk, world::World};
 
 /// Clocks of two nodes differ by less than this.
 const SKEW_MS: u64 = 6_000;
@@ -181,7 +181,7 @@ fn tell_race(world: &World, id: SessionId, reason: EndReason) {
     let now_ms = world.ms();
     let known = talk.known.lock();
     let is_near =
-        |it: &&crate::users::Sent| it.copies.iter().any(|(at, ..)| now_ms.abs_diff(*at) <= 1_000);
+        |it: &&crate::talk::Sent| it.copies.iter().any(|(at, ..)| now_ms.abs_diff(*at) <= 1_000);
     let is_raced = known.messages.values().any(|it| is_near(&it));
     drop(known);
     match reason {

@@ -6,7 +6,7 @@ use segue_server::limits::Limits;
 
 use crate::{
     dice::Dice,
-    users::{Character, Hush},
+    talk::{Character, Hush},
 };
 
 /// How calls and messages fare.

@@ -10,8 +10,8 @@ use segue_core::{
 
 use crate::{
     chronicle::Committed,
+    talk::{Key, Talk},
     turns::{Turns, check_turns},
-    users::{Key, Talk},
     world::World,
 };
 

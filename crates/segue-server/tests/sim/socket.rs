@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::{
     frames::{Frame, parse},
     store::Life,
-    users::Talk,
+    talk::Talk,
     world::World,
 };
 
@@ -35,11 +35,11 @@ pub enum Heard {
 #[derive(Debug, Default)]
 pub struct Trouble {
     /// Frames on their way to the node are lost, and the socket is gone.
-    pub is_cut: AtomicBool,
+    pub cut: AtomicBool,
     /// Nothing gets through any more, and nobody is told.
-    pub is_hole: AtomicBool,
+    pub hole: AtomicBool,
     /// The client reads no more.
-    pub is_stalled: AtomicBool,
+    pub stalled: AtomicBool,
 }
 
 /// The client's end.
@@ -141,14 +141,14 @@ impl Stream for SimWeb {
     type Item = Result<Message, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.is(|it| &it.is_cut) {
+        if self.is(|it| &it.cut) {
             return Poll::Ready(None);
         }
         let next = self.from_client.poll_recv(context);
-        if self.is(|it| &it.is_cut) {
+        if self.is(|it| &it.cut) {
             return Poll::Ready(None);
         }
-        if self.is(|it| &it.is_hole) {
+        if self.is(|it| &it.hole) {
             return Poll::Pending;
         }
         if let Poll::Ready(Some(Message::Text(_))) = &next {
@@ -162,7 +162,7 @@ impl Sink<Message> for SimWeb {
     type Error = axum::Error;
 
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.is(|it| &it.is_stalled) { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.is(|it| &it.stalled) { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
@@ -171,12 +171,12 @@ impl Sink<Message> for SimWeb {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.is(|it| &it.is_stalled) {
+        if self.is(|it| &it.stalled) {
             return Poll::Pending;
         }
         for message in std::mem::take(&mut self.fed) {
             self.watch(&message);
-            if self.is(|it| &it.is_hole) {
+            if self.is(|it| &it.hole) {
                 continue;
             }
             let heard = match message {
@@ -185,7 +185,7 @@ impl Sink<Message> for SimWeb {
                 Message::Close(frame) => Heard::Closed(frame.map_or(1005, |it| it.code)),
                 Message::Pong(_) | Message::Binary(_) => continue,
             };
-            if self.is(|it| &it.is_cut) || self.to_client.send(heard).is_err() {
+            if self.is(|it| &it.cut) || self.to_client.send(heard).is_err() {
                 return Poll::Ready(Err(axum::Error::new("the wire is cut")));
             }
         }
@@ -199,9 +199,9 @@ impl Sink<Message> for SimWeb {
 
 impl Drop for SimWeb {
     fn drop(&mut self) {
-        let is_troubled = self.is(|it| &it.is_cut)
-            || self.is(|it| &it.is_hole)
-            || self.is(|it| &it.is_stalled)
+        let is_troubled = self.is(|it| &it.cut)
+            || self.is(|it| &it.hole)
+            || self.is(|it| &it.stalled)
             || self.life.is_dead()
             || self.world.is_stopping(&self.life)
             || self.to_client.is_closed();

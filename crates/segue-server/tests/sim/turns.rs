@@ -35,6 +35,8 @@ struct Walk<'a> {
     is_greeted: bool,
     greetings: u32,
     state: Option<String>,
+    /// The bot's state before each turn.
+    states: BTreeMap<u64, Option<String>>,
     sums: Turns,
 }
 
@@ -68,6 +70,7 @@ pub fn check_turns(world: &World, case: &Case) -> Turns {
         is_greeted: false,
         greetings: 0,
         state: None,
+        states: BTreeMap::new(),
         sums: Turns::default(),
     };
     for commit in &case.commits {
@@ -191,6 +194,7 @@ impl Walk<'_> {
                 1
             }
         };
+        self.states.insert(turn.0, self.state.clone());
         if starts > 3 {
             self.violated("a turn was started four times");
         }
@@ -229,10 +233,9 @@ impl Walk<'_> {
             self.violated(&format!("the bot speaks without the running token at {at:?}"));
             return None;
         }
-        self.now.as_mut().map(|now| {
-            now.is_visible = true;
-            now
-        })
+        let now = self.now.as_mut()?;
+        now.is_visible = true;
+        Some(now)
     }
 
     fn end(
@@ -312,7 +315,7 @@ impl Walk<'_> {
             }
             return;
         }
-        let given = (&call.text, call.attachments, call.suggestions, call.call_actions);
+        let given = (&call.text, call.attachments, call.suggestions, call.calls_to_make);
         if given != (&now.text, now.attachments, now.suggestions, now.call_actions) {
             self.violated(&format!("turn {} is not what the bot gave", now.turn.0));
         }
@@ -348,6 +351,17 @@ impl Walk<'_> {
         let mut asked: BTreeMap<u64, &Call> = BTreeMap::new();
         let mine = self.calls.iter().filter(|it| it.session == self.case.talk.id);
         for call in mine {
+            // A store that did not answer leaves the bot without its state.
+            let is_state = call.state_before.is_none()
+                || self.states.get(&call.turn.0) == Some(&call.state_before);
+            if !is_state {
+                self.violated(&format!("turn {} was asked with a wrong state", call.turn.0));
+            }
+            let can_hand_off = self.case.session.facts.connector.0 == "client"
+                && !matches!(call.reason, TurnReason::HandoffFailed { .. });
+            if call.may_hand_off != can_hand_off {
+                self.violated(&format!("turn {} was asked with a wrong leave", call.turn.0));
+            }
             let first = asked.entry(call.turn.0).or_insert(call);
             if first.input != call.input || first.reason != call.reason {
                 self.violated(&format!("turn {} was asked twice, differently", call.turn.0));

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     socket::{Heard, Link, SimWeb},
-    users::Talk,
+    talk::Talk,
     world::World,
 };
 
@@ -51,10 +51,10 @@ impl World {
             };
             (inside, Arc::clone(&it.life))
         })?;
-        let (web, link) = SimWeb::pair(world, &life, talk);
-        let task = tokio::spawn(serve(inside, web, Sequence(cursor)));
-        world.with(place, |it| it.tasks.push(task.abort_handle()));
-        Some((link, life.number))
+        let (web, client_end) = SimWeb::pair(world, &life, talk);
+        let socket = tokio::spawn(serve(inside, web, Sequence(cursor)));
+        world.with(place, |it| it.tasks.push(socket.abort_handle()));
+        Some((client_end, life.number))
     }
 }
 

@@ -2,103 +2,21 @@
 //! come back and end it. Each checks what it is sent, on the spot.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use parking_lot::Mutex;
-use segue_core::{Facts, SessionId};
-use segue_server::limits::Limits;
 use tokio::time::Instant;
 
 use crate::{
     frames::{Frame, parse},
     situations::Situation,
     socket::{Heard, Link},
+    talk::{Hush, Key, Progress, Sent, Talk},
     world::World,
 };
-
-/// One conversation, as its user knows it.
-pub struct Talk {
-    pub id: SessionId,
-    pub facts: Arc<Facts>,
-    pub limits: Arc<Limits>,
-    pub character: Character,
-    pub known: Mutex<Known>,
-}
-
-/// How a user behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Character {
-    pub clients: u64,
-    /// Milliseconds between two things that a client does, at the most.
-    pub pause_ms_max: u64,
-    /// So many of a thousand things are an end.
-    pub ends_permille: u64,
-    /// Falls silent then, on the world's clock.
-    pub hush_at_ms: u64,
-    pub hush: Hush,
-}
-
-/// How a user falls silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hush {
-    /// Closes everything.
-    Leaves,
-    /// Leaves the sockets open and sends nothing.
-    Sleeps,
-    /// Sends heartbeats only.
-    Beats,
-    /// As `Sleeps`, and says something at the moment at which the session may end.
-    SpeaksAtTheEdge,
-}
-
-/// What the clients of one user know together.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// By the tag that is written beside each.
-    pub messages: BTreeMap<String, Sent>,
-    /// The newest frame, or upgrade, by the life of the node that it reached.
-    pub signs: BTreeMap<u64, u64>,
-    pub asked_to_join_ms: Option<u64>,
-    pub asked_to_end_ms: Option<u64>,
-    pub clients: BTreeMap<u64, Progress>,
-    pub is_ended: bool,
-    pub is_not_asked: bool,
-}
-
-/// How far a client has come.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Progress {
-    pub cursor: u64,
-    /// Since when its socket has been sound, if it is.
-    pub sound_since_ms: Option<u64>,
-    /// When it was last told that the bot is thinking.
-    pub thinking_ms: u64,
-}
-
-/// A message of the user.
-#[derive(Debug, Clone, Default)]
-pub struct Sent {
-    pub text: String,
-    pub key: Key,
-    /// When, by which client, to which life.
-    pub copies: Vec<(u64, u64, u64)>,
-    /// Sequence of the echo.
-    pub echoed: Option<u64>,
-    pub refusals: u64,
-    pub is_refused_for_good: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Key {
-    #[default]
-    Local,
-    ClientEvent,
-    None,
-}
 
 /// One application of the user: a tab, a telephone.
 pub struct Client {
@@ -122,36 +40,6 @@ struct Expected {
     newest_at: String,
 }
 
-impl Talk {
-    fn frame_of(&self, tag: &str, sent: &Sent) -> String {
-        let key = match sent.key {
-            Key::Local => format!("\"local_id\":\"{tag}\","),
-            Key::ClientEvent => format!("\"client_event_id\":\"{tag}\","),
-            Key::None => String::new(),
-        };
-        let text = &sent.text;
-        format!(
-            "{{\"type\":\"EVENT_TYPE_USER_MESSAGE\",\"payload\":{{\"text\":\"{text}\"}},\
-             \"metadata\":{{\"custom\":{{{key}\"tag\":\"{tag}\"}}}}}}"
-        )
-    }
-
-    /// Tags of messages of which the user does not know what became of them.
-    fn open_tags(&self) -> Vec<String> {
-        let known = self.known.lock();
-        let is_open = |it: &&String| known.messages[*it].is_open();
-        known.messages.keys().filter(is_open).cloned().collect()
-    }
-}
-
-impl Sent {
-    /// Whether it has to be sent again until it is answered.
-    pub fn is_open(&self) -> bool {
-        let is_answered = self.echoed.is_some() || self.is_refused_for_good;
-        !is_answered && self.key != Key::None
-    }
-}
-
 impl Client {
     pub async fn run(mut self) {
         self.pause(1_500).await;
@@ -159,7 +47,7 @@ impl Client {
             if self.is_hushed() && self.talk.character.hush == Hush::Leaves {
                 break;
             }
-            let Some(link) = self.open().await else {
+            let Some(link) = self.open() else {
                 self.pause(1_500).await;
                 continue;
             };
@@ -188,7 +76,7 @@ impl Client {
     }
 
     /// Opens a socket at any node that is up.
-    async fn open(&mut self) -> Option<(Link, Expected)> {
+    fn open(&mut self) -> Option<(Link, Expected)> {
         let world = Arc::clone(&self.world);
         let place = world.place_up()?;
         if place != self.place && self.cursor > 0 {
@@ -259,7 +147,7 @@ impl Client {
                     let is_quiet = matches!(
                         self.talk.character.hush, Hush::Sleeps | Hush::SpeaksAtTheEdge);
                     if !(self.is_hushed() && is_quiet) {
-                        self.send(&link, "HEARTBEAT", "{}");
+                        send(&link, "HEARTBEAT", "{}");
                     }
                     beat_at = Instant::now() + Duration::from_secs(5);
                 }
@@ -287,18 +175,18 @@ impl Client {
         match dice.below(10) {
             0..6 => {
                 // Frames in flight may be lost in both directions, or arrive after all.
-                link.trouble.is_cut.store(dice.percent(60), Ordering::Relaxed);
+                link.trouble.cut.store(dice.percent(60), Ordering::Relaxed);
                 false
             }
             6..8 => {
                 self.world.count(Situation::SilentHole);
-                link.trouble.is_hole.store(true, Ordering::Relaxed);
+                link.trouble.hole.store(true, Ordering::Relaxed);
                 self.pause(15_000).await;
                 false
             }
             _ => {
                 self.world.count(Situation::SlowReader);
-                link.trouble.is_stalled.store(true, Ordering::Relaxed);
+                link.trouble.stalled.store(true, Ordering::Relaxed);
                 self.pause(15_000).await;
                 false
             }
@@ -387,23 +275,18 @@ impl Client {
         }
         if dice.permille(self.talk.character.ends_permille) {
             self.talk.known.lock().asked_to_end_ms = Some(self.world.ms());
-            return self.send(link, "USER_END_SESSION", "{}");
+            return send(link, "USER_END_SESSION", "{}");
         }
         match dice.below(100) {
             0..35 => self.say_new(link, expected),
             35..42 => (0..dice.within(2, 6)).for_each(|_| self.say_new(link, expected)),
             42..67 => self.join(link),
             67..72 => self.say_again(link, expected),
-            72..75 => self.send(link, "USER_TYPING", "{\"state\":\"TYPING_STATE_STARTED\"}"),
-            75..78 => self.send(link, "SESSION_START", "{}"),
+            72..75 => send(link, "USER_TYPING", "{\"state\":\"TYPING_STATE_STARTED\"}"),
+            75..78 => send(link, "SESSION_START", "{}"),
             78..80 => drop(link.to_node.send(Message::Binary(bytes::Bytes::new()))),
-            _ => self.send(link, "HEARTBEAT", "{}"),
+            _ => send(link, "HEARTBEAT", "{}"),
         }
-    }
-
-    fn send(&self, link: &Link, kind: &str, payload: &str) {
-        let frame = format!("{{\"type\":\"EVENT_TYPE_{kind}\",\"payload\":{payload}}}");
-        drop(link.to_node.send(Message::text(frame)));
     }
 
     fn join(&self, link: &Link) {
@@ -412,7 +295,7 @@ impl Client {
         if before.is_some_and(|it| now_ms < it + 150) && self.world.is_unasked(self.talk.id) {
             self.world.count(Situation::JoinAgainstJoin);
         }
-        self.send(link, "REQUEST_POLY_AGENT_JOIN", "{}");
+        send(link, "REQUEST_POLY_AGENT_JOIN", "{}");
     }
 
     fn say_new(&self, link: &Link, expected: &mut Expected) {
@@ -448,7 +331,7 @@ impl Client {
             let sent = known.messages.get_mut(tag).unwrap();
             self.tell_copies(sent, expected, now_ms);
             sent.copies.push((now_ms, self.number, expected.life));
-            self.talk.frame_of(tag, sent)
+            sent.frame(tag)
         };
         if self.world.has_ended(self.talk.id) {
             self.world.count(Situation::MessageAfterEnd);
@@ -491,7 +374,7 @@ impl Client {
         if !frame.is("EVENT_BATCH") {
             if frame.sequence.is_some() {
                 expected.is_live = true;
-                if expected.is_first_batch && !self.is_repeated_echo(&frame, expected) {
+                if expected.is_first_batch && !expected.is_repeated_echo(&frame) {
                     self.wrong("a single event before the first batch", &frame);
                 }
                 self.take_event(&frame, expected, Place::Single);
@@ -530,7 +413,7 @@ impl Client {
         }
         if sequence != expected.next {
             let is_start = place == Place::Head && sequence == 1;
-            let is_echo = place == Place::Single && self.is_repeated_echo(event, expected);
+            let is_echo = place == Place::Single && expected.is_repeated_echo(event);
             let is_beyond = expected.opened_with >= 1_000_000;
             if is_beyond && !is_start && !is_echo && expected.next > 1_000_000 {
                 // It claimed more than there was: later events follow, from wherever.
@@ -561,14 +444,6 @@ impl Client {
         if expected.is_ended {
             self.talk.known.lock().is_ended = true;
         }
-    }
-
-    /// Whether it repeats what this socket was sent before, because a copy was sent over it.
-    fn is_repeated_echo(&self, event: &Frame<'_>, expected: &Expected) -> bool {
-        let _ = self;
-        event.sequence.is_some_and(|it| it < expected.next)
-            && event.is("USER_MESSAGE")
-            && event.tag().is_some_and(|tag| expected.sent.contains(&tag))
     }
 
     fn take_echo(&self, event: &Frame<'_>) {
@@ -636,6 +511,20 @@ impl Client {
         self.world
             .violated(format!("client {number} of s{session:x}: {what}: {kind} {sequence:?} {id}"));
     }
+}
+
+impl Expected {
+    /// Whether it repeats what this socket was sent before, because a copy was sent over it.
+    fn is_repeated_echo(&self, event: &Frame<'_>) -> bool {
+        event.sequence.is_some_and(|it| it < self.next)
+            && event.is("USER_MESSAGE")
+            && event.tag().is_some_and(|tag| self.sent.contains(&tag))
+    }
+}
+
+fn send(link: &Link, kind: &str, payload: &str) {
+    let frame = format!("{{\"type\":\"EVENT_TYPE_{kind}\",\"payload\":{payload}}}");
+    drop(link.to_node.send(Message::text(frame)));
 }
 
 /// Where an event stands.

@@ -38,7 +38,8 @@ use crate::{
     plan::{Plan, Weather},
     situations::Situation,
     store::{Life, NodeStore},
-    users::{Client, Known, Talk},
+    talk::{Known, Talk},
+    users::Client,
 };
 
 /// The nodes' clocks begin here, in 2026.
@@ -203,7 +204,7 @@ impl World {
 
     pub fn committed(&self, life: &Arc<Life>, commit: &Commit) {
         let at_ms = self.ms();
-        self.chronicle(|it| it.committed(at_ms, life, commit));
+        self.chronicle(|it| it.take_down(at_ms, life, commit));
         crate::endings::check_end(self, life, commit);
         crate::endings::check_thinking(self, commit);
     }
@@ -465,7 +466,9 @@ impl World {
                 50..60 => {
                     for place in 0..world.places() {
                         let life = world.with(place, |it| Arc::clone(&it.life));
-                        life.iter().for_each(|it| World::crash(&world, it));
+                        if let Some(life) = life {
+                            World::crash(&world, &life);
+                        }
                     }
                 }
                 60..72 => World::stop(&world, &life),
