@@ -134,6 +134,7 @@ fn check_seed(seed: u64) {
     assert!(report.violations.is_empty(), "SEED={seed}: {:#?}", report.violations);
 }
 
+/// Covers 3.7, 4.17, 5.8, 8.3, 8.4, 8.7, 8.8, 8.12, 8.13, 8.14.
 #[test]
 fn clusters_keep_their_promises() {
     if let Some(seed) = number("SEED") {
@@ -156,10 +157,7 @@ fn clusters_keep_their_promises() {
 
 /// Each of these once found a fault that no other test knew: turns that were never run to their end
 /// when a job was given back under a second worker, a message left out of a repeated turn, echoes
-/// behind the end, outputs decided on an old state, and timers that
-/// went off under a user.
-///
-/// Covers 3.7, 4.17, 8.13.
+/// behind the end, outputs decided on an old state, timers that made a task spin.
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     for seed in [168, 180, 394, 534, 659, 1_952, 7_400, 13_572, 14_314, 14_429] {
