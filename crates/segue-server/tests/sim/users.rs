@@ -496,6 +496,12 @@ impl Client {
             }
             "conversation_not_found" => {
                 known.is_not_asked = true;
+                let joined_ms = self.world.joined_ms(self.talk.id);
+                let sent = tag.as_ref().and_then(|it| known.messages.get(it));
+                let sent_ms = sent.and_then(|it| it.copies.iter().map(|it| it.0).min());
+                if sent_ms.zip(joined_ms).is_some_and(|(sent, joined)| sent > joined) {
+                    self.wrong("refused for lack of a JOIN that is in the log", event);
+                }
                 self.world.count(Situation::MessageBeforeJoin);
                 if let Some(sent) = tag.and_then(|it| known.messages.get_mut(&it)) {
                     sent.refusals += 1;

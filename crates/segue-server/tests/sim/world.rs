@@ -227,6 +227,15 @@ impl World {
         self.chronicle(|it| it.commits.get(&id).and_then(|it| it.last()).map_or(0, |it| it.at_ms))
     }
 
+    /// When the bot was first asked to join.
+    pub fn joined_ms(&self, id: SessionId) -> Option<u64> {
+        let is_join = |it: &Entry| matches!(it.event, segue_core::Event::JoinRequested { .. });
+        self.chronicle(|it| {
+            let mut commits = it.commits.get(&id)?.iter();
+            Some(commits.find(|it| it.entries.iter().any(is_join))?.at_ms)
+        })
+    }
+
     pub fn has_ended(&self, id: SessionId) -> bool {
         self.newest(id).is_some_and(|it| it.ended_at().is_some())
     }
