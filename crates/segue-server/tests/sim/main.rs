@@ -157,10 +157,10 @@ fn clusters_keep_their_promises() {
 
 /// Each of these once found a fault that no other test knew: turns that were never run to their end
 /// when a job was given back under a second worker, a message left out of a repeated turn, echoes
-/// behind the end, outputs decided on an old state, timers that made a task spin.
+/// behind the end, outputs decided on an old state.
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
-    for seed in [168, 180, 394, 534, 659, 1_952, 7_400, 13_572, 14_314, 14_429] {
+    for seed in [394, 534, 1_952, 4_339, 11_080, 11_478, 12_349] {
         check_seed(seed);
     }
 }
