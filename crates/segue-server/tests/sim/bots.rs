@@ -86,14 +86,17 @@ impl Bot for SimBot {
             World::crash(world, &self.life);
             return pending().await;
         }
+        if world.is_active() && greets_badly(world.seed, request) {
+            return Err(BotError::Failed("simulated, cannot greet".to_owned()));
+        }
         match dice.below(100) {
             0..5 => return Err(BotError::Overloaded("simulated".to_owned())),
             5..9 => return Err(BotError::Failed("simulated".to_owned())),
             // Not even the beginning of an answer.
-            9..11 => return pending().await,
+            9..11 if !world.is_resting() => return pending().await,
             _ => {}
         }
-        let steps = steps(dice, call);
+        let steps = steps(world, call);
         let next_at = Instant::now();
         let (world, life) = (Arc::clone(world), Arc::clone(&self.life));
         Ok(Box::new(SimAnswer { world, life, call, steps, next_at: next_at.max(Instant::now()) }))
@@ -150,7 +153,14 @@ fn is_poison(seed: u64, request: &TurnRequest) -> bool {
     mixed(seed ^ session ^ request.turn.0).is_multiple_of(25)
 }
 
-fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
+/// Sessions in which no greeting works for long.
+fn greets_badly(seed: u64, request: &TurnRequest) -> bool {
+    let session = u64::try_from(request.session_id.0 & u128::from(u64::MAX)).unwrap();
+    request.reason == TurnReason::Join && mixed(seed ^ session).is_multiple_of(6)
+}
+
+fn steps(world: &World, call: usize) -> VecDeque<(u64, Step)> {
+    let dice = &world.dice;
     let pace_ms = dice.pick(&[0, 5, 60, 400]);
     let mut steps = VecDeque::new();
     let mut give = |output| {
@@ -183,7 +193,7 @@ fn steps(dice: &Dice, call: usize) -> VecDeque<(u64, Step)> {
         })),
         _ => {}
     }
-    if !is_silent {
+    if !is_silent && !world.is_resting() {
         spoil(dice, &mut steps);
     }
     steps

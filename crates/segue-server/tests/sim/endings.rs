@@ -1,11 +1,16 @@
 //! Promises about when a session ends: not too early, not much too late, and only for a reason.
 
-use segue_core::{EndReason, Event, Session, SessionId, Timestamp, ports::Commit};
+use std::sync::atomic::Ordering;
 
-use crate::{situations::Situation, store::Life, users::Talk, world::World};
+use segue_core::{EndReason, Event, Session, SessionId, ports::Commit};
+
+use crate::{chronicle::Committed, situations::Situation, store::Life, users::Talk, world::World};
 
 /// Clocks of two nodes differ by less than this.
 const SKEW_MS: u64 = 6_000;
+
+/// A write of a slow store takes less than this.
+const SLOW_MS: u64 = 4_000;
 
 /// A timer that is due is looked after within this, once everything works.
 const LATE_MS: u64 = 20_000;
@@ -38,11 +43,11 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
                 violated(world, session, "ended before its time, and not by the bot");
             }
         }
-        EndReason::UserAbandoned => check_abandoned(world, life, session, at),
+        EndReason::UserAbandoned => check_abandoned(world, life, session),
     }
 }
 
-fn check_abandoned(world: &World, life: &Life, session: &Session, at: Timestamp) {
+fn check_abandoned(world: &World, life: &Life, session: &Session) {
     let now_ms = world.ms();
     let limits = &world.plan.limits;
     let grace_ms = limits.restart_grace_seconds * 1_000;
@@ -54,11 +59,12 @@ fn check_abandoned(world: &World, life: &Life, session: &Session, at: Timestamp)
     // What this node heard itself, and what the others had written down.
     let heard_ms = talk.known.lock().signs.get(&life.number).copied().unwrap_or(0);
     let stored_ms = world.stored_signs.lock().get(&session.id).copied().unwrap_or(0);
-    let (created_ms, said_ms) = said(world, session.id);
+    let (created_ms, (_, said_ms)) = said(world, session.id);
     let seen_ms = heard_ms.max(stored_ms).max(created_ms);
-    // A frame that came while the write was under way, or hung, is too late: it is not in the log,
-    // so nothing is in the way of the write.
-    if seen_ms + 50 >= at.saturating_sub(World::on_clock(life, 0)) {
+    // A frame that came while the write was slow, or hung, is too late: it is not in the log, so
+    // nothing is in the way of the write.
+    let is_frozen = life.frozen_until_ms.load(Ordering::Relaxed) > seen_ms;
+    if is_frozen || now_ms < seen_ms + SLOW_MS {
         return;
     }
     let lasted = |from_ms: u64, wanted_ms: u64| {
@@ -72,7 +78,11 @@ fn check_abandoned(world: &World, life: &Life, session: &Session, at: Timestamp)
         (true, _) => world.count(Situation::EndedForAbsence),
         (false, true) => world.count(Situation::EndedForSilence),
         (false, false) => {
-            let what = format!("abandoned too early: seen {seen_ms}, said {said_ms}, now {now_ms}");
+            let (idle, silence) = (limits.idle_seconds, limits.silence_seconds);
+            let what = format!(
+                "abandoned too early: heard {heard_ms}, known {stored_ms}, idle after {idle} s; \
+                 said {said_ms}, silent after {silence} s; now {now_ms}"
+            );
             violated(world, session, &what);
         }
     }
@@ -84,7 +94,7 @@ pub fn check_still_alive(world: &World, session: &Session) {
     let limits = &world.plan.limits;
     let Some(talk) = talk(world, session.id) else { return };
     let heard_ms = talk.known.lock().signs.values().max().copied().unwrap_or(0);
-    let (created_ms, said_ms) = said(world, session.id);
+    let (created_ms, (said_ms, _)) = said(world, session.id);
     let (recorded_ms, start_ms) = {
         let down = world.down.lock();
         (down.recorded_ms, down.newest_start_ms)
@@ -106,8 +116,9 @@ pub fn check_still_alive(world: &World, session: &Session) {
     }
 }
 
-/// When a session was created, and when something was last said in it.
-fn said(world: &World, id: SessionId) -> (u64, u64) {
+/// When a session was created, and when something was last said in it: when it was written, and
+/// when it was decided, which is earlier where the write hung.
+fn said(world: &World, id: SessionId) -> (u64, (u64, u64)) {
     let is_said = |event: &Event| {
         matches!(
             event,
@@ -120,8 +131,13 @@ fn said(world: &World, id: SessionId) -> (u64, u64) {
     };
     world.chronicle(|it| {
         let commits = &it.commits[&id];
-        let newest = commits.iter().rev().find(|it| it.entries.iter().any(|it| is_said(&it.event)));
-        (commits[0].at_ms, newest.map_or(0, |it| it.at_ms))
+        let is_it = |it: &&Committed| it.entries.iter().any(|it| is_said(&it.event));
+        let newest = commits.iter().rev().find(is_it);
+        let said = newest.map_or((0, 0), |it| {
+            let stamp_ms = it.entries[0].at.saturating_sub(World::on_clock(&it.life, 0));
+            (it.at_ms, stamp_ms.min(it.at_ms))
+        });
+        (commits[0].at_ms, said)
     })
 }
 
@@ -131,6 +147,33 @@ fn down_since(world: &World, from_ms: u64) -> (u64, u64) {
     let later = down.spans.iter().filter(|(_, to)| *to > from_ms);
     let spans: Vec<u64> = later.map(|(from, to)| to - from.max(&from_ms)).collect();
     (spans.iter().sum(), spans.len() as u64)
+}
+
+/// While a turn lasts, clients are told again and again that the bot is thinking.
+pub fn check_thinking(world: &World, commit: &Commit) {
+    let ends = |it: &segue_core::Entry| matches!(it.event, Event::TurnEnded { .. });
+    if !commit.entries.iter().any(ends) {
+        return;
+    }
+    let id = commit.session.id;
+    let Some((_, started_ms)) = world.chronicle(|it| it.workers.get(&id).cloned()) else { return };
+    let repeat_ms = world.plan.limits.thinking_repeat_seconds * 1_000;
+    let now_ms = world.ms();
+    // Told of by pushes that nobody loses, on sockets that were there before.
+    let calm_ms = world.plan.active_ms + 5_000;
+    if started_ms < calm_ms || now_ms < started_ms + repeat_ms + 1_000 {
+        return;
+    }
+    let Some(talk) = talk(world, id) else { return };
+    let known = talk.known.lock();
+    for (number, client) in &known.clients {
+        let was_there = client.sound_since_ms.is_some_and(|it| it + 5_000 < started_ms);
+        if was_there && client.thinking_ms + repeat_ms + 100 < now_ms {
+            let since_ms = now_ms - client.thinking_ms;
+            let session = id.0 & 0xff;
+            world.violated(format!("s{session:x} client {number}: no thinking for {since_ms} ms"));
+        }
+    }
 }
 
 fn tell_race(world: &World, id: SessionId, reason: EndReason) {

@@ -148,6 +148,41 @@ fn clusters_keep_their_promises() {
     assert!(too_seldom.is_empty(), "happened too seldom: {too_seldom:?}");
 }
 
+/// Each of these once found a fault that no other test knew: turns that were never run to their end
+/// when a job was given back under a second worker, outputs decided on an old state, and timers that
+/// went off under a user.
+///
+/// Covers 3.7, 4.17, 8.13.
+#[test]
+fn seeds_that_failed_once_do_not_fail_again() {
+    for seed in [168, 180, 659, 7_400, 13_572, 14_314, 14_429] {
+        check_seed(seed);
+    }
+}
+
+/// A breakage that no longer applies proves nothing.
+#[test]
+fn breakages_apply_to_the_code_as_it_is() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = folder.join("../..");
+    let mut patches = Vec::new();
+    for file in std::fs::read_dir(folder.join("tests/sim/breakages")).unwrap() {
+        patches.push(file.unwrap().path());
+    }
+    patches.sort();
+    assert!(patches.len() >= 12, "{} breakages", patches.len());
+    for patch in patches {
+        let git = std::process::Command::new("git")
+            .args(["apply", "--check"])
+            .arg(&patch)
+            .current_dir(&root)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&git.stderr);
+        assert!(git.status.success(), "{}: {error}", patch.display());
+    }
+}
+
 #[test]
 fn a_seed_makes_the_same_world_again() {
     for seed in [1, 17, 404, 1_999] {

@@ -75,6 +75,8 @@ pub struct Progress {
     pub cursor: u64,
     /// Since when its socket has been sound, if it is.
     pub sound_since_ms: Option<u64>,
+    /// When it was last told that the bot is thinking.
+    pub thinking_ms: u64,
 }
 
 /// A message of the user.
@@ -596,6 +598,8 @@ impl Client {
         }
         if event.is("POLY_AGENT_THINKING") {
             self.world.count(Situation::Thinking);
+            let now_ms = self.world.ms();
+            self.note(|it| it.thinking_ms = now_ms);
         }
         if event.is("SYSTEM_MESSAGE") {
             self.take_refusal(event);

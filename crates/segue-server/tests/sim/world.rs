@@ -205,6 +205,7 @@ impl World {
         let at_ms = self.ms();
         self.chronicle(|it| it.committed(at_ms, life, commit));
         crate::endings::check_end(self, life, commit);
+        crate::endings::check_thinking(self, commit);
     }
 
     pub fn is_committed(&self, session: SessionId, id: &str) -> bool {
