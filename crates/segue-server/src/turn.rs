@@ -113,7 +113,11 @@ impl TurnWorker {
                 Outcome::Recorded { .. } | Outcome::Rejected(Rejected::AlreadyDone) => {
                     let Some(session) = self.node.load(id).await? else { return Ok(None) };
                     let running = session.running().filter(|it| it.attempt == attempt).cloned();
-                    return Ok(running.map(|running| Held { session, running, log }));
+                    let Some(running) = running else { return Ok(None) };
+                    // Another worker may have fixed the input meanwhile, further than was read here.
+                    let is_short = log.last().is_none_or(|it| it.position < running.input_to);
+                    let log = if is_short { self.tail(&session, after).await? } else { log };
+                    return Ok(Some(Held { session, running, log }));
                 }
                 Outcome::Unavailable => {
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
