@@ -15,7 +15,7 @@ use crate::{
     item::{Frame, Item},
     limits::{self, Limits},
     rates::SessionGate,
-    wire::{self, Transient},
+    wire::{self, Refusal, Transient},
 };
 
 mod delivery;
@@ -308,6 +308,11 @@ impl Connection {
     fn send_early(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
         for early in std::mem::take(&mut self.early) {
             match early {
+                // The batch brought the end; after it comes no echo of a JOIN.
+                Early::Transient(Transient::JoinEcho { custom }) if self.end_sent_at.is_some() => {
+                    let refusal = Refusal::Ended;
+                    self.send_transient(&Transient::Refused { refusal, custom }, context, outputs);
+                }
                 Early::Transient(transient) => self.send_transient(&transient, context, outputs),
                 Early::Echo(echo) => self.send_again(echo, outputs),
             }

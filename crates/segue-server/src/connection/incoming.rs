@@ -120,10 +120,6 @@ impl Connection {
             Fate::Rejected(Rejected::AlreadyJoined) if self.end_sent_at.is_some() => {
                 self.refuse(Refusal::Ended, custom, context, outputs);
             }
-            // The end overtook it; after the end comes no echo (protocol, section 5).
-            Fate::Rejected(Rejected::AlreadyJoined) if self.end_sent_at.is_some() => {
-                self.refuse(Refusal::Ended, custom, context, outputs);
-            }
             Fate::Rejected(Rejected::AlreadyJoined) => {
                 self.send_transient(&Transient::JoinEcho { custom }, context, outputs);
             }
