@@ -229,10 +229,9 @@ impl Walk<'_> {
             self.violated(&format!("the bot speaks without the running token at {at:?}"));
             return None;
         }
-        self.now.as_mut().map(|now| {
-            now.is_visible = true;
-            now
-        })
+        let now = self.now.as_mut()?;
+        now.is_visible = true;
+        Some(now)
     }
 
     fn end(
