@@ -308,10 +308,10 @@ impl Connection {
     fn send_early(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
         for early in std::mem::take(&mut self.early) {
             match early {
-                // The batch held the end, behind which nothing may look like a conversation.
+                // The batch brought the end; after it comes no echo of a JOIN.
                 Early::Transient(Transient::JoinEcho { custom }) if self.end_sent_at.is_some() => {
-                    let refused = Transient::Refused { refusal: Refusal::Ended, custom };
-                    self.send_transient(&refused, context, outputs);
+                    let refusal = Refusal::Ended;
+                    self.send_transient(&Transient::Refused { refusal, custom }, context, outputs);
                 }
                 Early::Transient(transient) => self.send_transient(&transient, context, outputs),
                 Early::Echo(echo) => self.send_again(echo, outputs),

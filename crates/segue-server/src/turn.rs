@@ -114,9 +114,9 @@ impl TurnWorker {
                     let Some(session) = self.node.load(id).await? else { return Ok(None) };
                     let running = session.running().filter(|it| it.attempt == attempt).cloned();
                     let Some(running) = running else { return Ok(None) };
-                    // An earlier attempt may have fixed the input on more than was read here.
-                    let is_whole = log.last().is_some_and(|it| it.position >= running.input_to);
-                    let log = if is_whole { log } else { self.tail(&session, after).await? };
+                    // Another worker may have fixed the input meanwhile, further than was read here.
+                    let is_short = log.last().is_none_or(|it| it.position < running.input_to);
+                    let log = if is_short { self.tail(&session, after).await? } else { log };
                     return Ok(Some(Held { session, running, log }));
                 }
                 Outcome::Unavailable => {

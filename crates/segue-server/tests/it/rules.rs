@@ -13,6 +13,9 @@ const SECTIONS_OVER_SOCKETS: &[u32] = &[1, 2, 3, 4, 5, 6, 7, 8];
 /// the code, or in the simulator.
 const SECTIONS_IN_VIRTUAL_TIME: &[u32] = &[1, 2, 3, 4, 5, 6, 7, 8];
 
+/// Where tests speak to a real server over a real socket.
+const OVER_SOCKETS: [&str; 3] = ["/tests/it/", "/tests/proxy/", "/tests/crash/"];
+
 /// Section and number.
 type RuleId = (u32, u32);
 
@@ -41,7 +44,7 @@ fn every_rule_has_a_test() {
     }
     for (&id, &clock) in &rules {
         let (sections, place) = match clock {
-            Clock::Real => (SECTIONS_OVER_SOCKETS, "tests/it"),
+            Clock::Real => (SECTIONS_OVER_SOCKETS, "the tests over sockets"),
             Clock::Virtual => (SECTIONS_IN_VIRTUAL_TIME, "the tests beside the code or tests/sim"),
         };
         let covers = |it: &Claim| it.clock == clock && it.ids.contains(&id);
@@ -81,7 +84,8 @@ fn claims(root: &Path) -> (Vec<Claim>, Vec<String>) {
     let mut problems = Vec::new();
     for path in test_files(root) {
         let name = path.strip_prefix(root).unwrap().display().to_string();
-        let clock = if name.contains("/tests/it/") { Clock::Real } else { Clock::Virtual };
+        let is_over_sockets = OVER_SOCKETS.iter().any(|it| name.contains(it));
+        let clock = if is_over_sockets { Clock::Real } else { Clock::Virtual };
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use segue_core::{ConnectorId, Output, SessionId, Turn, TurnReason};
 use sha2::{Digest, Sha256};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::panic;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use super::oracle::{self, Outcome};
 
