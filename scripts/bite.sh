@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 patches=$PWD/crates/segue-server/tests/sim/breakages
 seeds=${SEEDS:-2000}
-seconds=${BITE_SECONDS:-300}
+seconds=${BITE_SECONDS:-120}
 # One target folder for all, so that little is built anew.
 export CARGO_TARGET_DIR=${BITE_TARGET_DIR:-$PWD/target/bite}
 work=$(mktemp -d)
