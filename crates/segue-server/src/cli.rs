@@ -12,8 +12,9 @@ use segue_core::SessionId;
 use tracing::{info, warn};
 
 use crate::{
+    bot::knowledge::Knowledge,
     chat,
-    config::{Config, DEFAULT_TOML, Environment, Secret, StoreUrl},
+    config::{BotKind, Config, DEFAULT_TOML, Environment, Secret, StoreUrl},
     http::DemoConnector,
     limits,
     server::{self, Server, Tweaks},
@@ -140,19 +141,21 @@ impl Cli {
             }
             Ask::Session { ask } => {
                 log(&env, "warn");
-                match ask {
+                let out = &mut std::io::stdout().lock();
+                let shown = match ask {
                     SessionAsk::List { config, json } => load(config.as_deref(), &env)
-                        .and_then(|it| Ok(block_on(sessions::list(&it.store, json))?)),
+                        .map(|it| block_on(sessions::list(&it.store, json, out))),
                     SessionAsk::Show { id, config, json } => load(config.as_deref(), &env)
-                        .and_then(|it| Ok(block_on(sessions::show(&it.store, id, json))?)),
-                }
+                        .map(|it| block_on(sessions::show(&it.store, id, json, out))),
+                };
+                shown.and_then(|it| Ok(unless_unread(it)?))
             }
             Ask::Config { ask: ConfigAsk::Default } => {
                 print!("{DEFAULT_TOML}");
                 Ok(())
             }
             Ask::Config { ask: ConfigAsk::Check { config } } => {
-                load(config.as_deref(), &env).map(|config| {
+                load(config.as_deref(), &env).and_then(with_topics).map(|config| {
                     config.warnings.iter().for_each(|it| eprintln!("warning: {it}"));
                     println!("the configuration is valid");
                 })
@@ -219,6 +222,29 @@ fn load(path: Option<&Path>, env: &Environment) -> Result<Config, Failed> {
     }
 }
 
+/// A configuration whose topics can be read: a folder that is not there is a fault of it.
+fn with_topics(config: Config) -> Result<Config, Failed> {
+    for bot in &config.bots {
+        let BotKind::Knowledge { topics: Some(folder) } = &bot.kind else { continue };
+        Knowledge::from_dir(folder)
+            .map_err(|it| Failed::Usage(anyhow::anyhow!("bots.{}.topics: {it}", bot.id)))?;
+    }
+    Ok(config)
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn unless_unread(shown: anyhow::Result<()>) -> anyhow::Result<()> {
+    match shown {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn serve(
     path: Option<&Path>,
     listen: Option<SocketAddr>,
@@ -233,7 +259,7 @@ fn serve(
     if ephemeral {
         env.insert("SEGUE_STORE_URL".to_owned(), "memory:".to_owned());
     }
-    let mut config = load(path, &env)?;
+    let mut config = load(path, &env).and_then(with_topics)?;
     let mut demo = None;
     if read(path)?.is_none() {
         let token = server::demo_token(config.store.folder())?;

@@ -1,5 +1,7 @@
 //! `segue session`: conversations as they are in the data folder, also while the server runs.
 
+use std::io::{self, Write};
+
 use anyhow::{Context as _, bail};
 use segue_core::{
     Floor, Position, SessionId, Timestamp,
@@ -11,13 +13,14 @@ use serde_json::json;
 use crate::{config::StoreUrl, limits, wire};
 
 /// Prints all sessions, in the order of their creation.
-pub async fn list(url: &StoreUrl, is_json: bool) -> anyhow::Result<()> {
+pub async fn list(url: &StoreUrl, is_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let store = open(url)?;
     if !is_json {
-        println!(
+        writeln!(
+            out,
             "{:36}  {:24}  {:24}  {:12}  {:>6}  STATE",
             "ID", "STARTED", "LAST EVENT", "CONNECTOR", "EVENTS"
-        );
+        )?;
     }
     let mut after = None;
     loop {
@@ -25,17 +28,22 @@ pub async fn list(url: &StoreUrl, is_json: bool) -> anyhow::Result<()> {
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.session.id);
         for listed in &page {
-            if is_json { list_json(listed) } else { list_line(&store, listed).await? }
+            if is_json { list_json(listed, out)? } else { list_line(&store, listed, out).await? }
         }
     }
 }
 
-async fn list_line(store: &SqliteStore, listed: &Listed) -> anyhow::Result<()> {
+async fn list_line(
+    store: &SqliteStore,
+    listed: &Listed,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let session = &listed.session;
     let first = ReadLimit { entries: 1, bytes: limits::PAGE_BYTES_MAX };
     let start = store.read(session.id, Position(0), first).await?;
     let started_at = start.entries.first().map_or(0, |it| it.at);
-    println!(
+    writeln!(
+        out,
         "{:36}  {:24}  {:24}  {:12}  {:>6}  {}",
         session.id.to_string(),
         wire::timestamp(started_at),
@@ -43,11 +51,11 @@ async fn list_line(store: &SqliteStore, listed: &Listed) -> anyhow::Result<()> {
         session.facts.connector.to_string(),
         session.state.reached.0,
         state(&session.state.floor),
-    );
+    )?;
     Ok(())
 }
 
-fn list_json(listed: &Listed) {
+fn list_json(listed: &Listed, out: &mut impl Write) -> io::Result<()> {
     let session = &listed.session;
     let line = json!({
         "session_id": session.id.to_string(),
@@ -59,19 +67,25 @@ fn list_json(listed: &Listed) {
         "position": session.state.head.0,
         "state": state(&session.state.floor),
     });
-    println!("{line}");
+    writeln!(out, "{line}")
 }
 
 /// Prints one session with its whole log; internal entries are marked.
-pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Result<()> {
+pub async fn show(
+    url: &StoreUrl,
+    id: SessionId,
+    is_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let store = open(url)?;
     let session = store.load(id).await?.with_context(|| format!("there is no session {id}"))?;
     if !is_json {
-        println!(
+        writeln!(
+            out,
             "session {id}, connector {}, {}",
             session.facts.connector,
             state(&session.state.floor)
-        );
+        )?;
     }
     let limit = ReadLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_MAX };
     let mut after = Position(0);
@@ -82,7 +96,8 @@ pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Resul
         for entry in &page.entries {
             let event = serde_json::to_value(&entry.event)?;
             if is_json {
-                println!(
+                writeln!(
+                    out,
                     "{}",
                     line(
                         &entry.id.to_string(),
@@ -91,15 +106,16 @@ pub async fn show(url: &StoreUrl, id: SessionId, is_json: bool) -> anyhow::Resul
                         entry.at,
                         &event
                     )
-                );
+                )?;
             } else {
                 let sequence =
                     entry.sequence().map_or("internal".to_owned(), |it| it.0.to_string());
-                println!(
+                writeln!(
+                    out,
                     "{:>6}  {sequence:>8}  {}  {event}",
                     entry.position.0,
                     wire::timestamp(entry.at)
-                );
+                )?;
             }
         }
     }
