@@ -35,7 +35,7 @@ browser_tests() {
 need chromium chromium
 need git git
 step "format" cargo fmt --check
-step "lints" cargo clippy --locked --workspace --all-targets --quiet
+step "lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 # One build for all; the tests of every crate, then the program in a browser.
 FUZZ_SECONDS=${FUZZ_SECONDS:-30} SEEDS=${SEEDS:-2000} step "cargo" cargo test --locked --workspace --no-fail-fast
 step "browser" browser_tests
