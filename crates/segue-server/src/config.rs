@@ -43,6 +43,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What connects the nodes.
     pub broker: BrokerUrl,
+    /// Where metrics are asked for; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
     /// In the order of the file. Ids and tokens are unique.

@@ -30,6 +30,7 @@ use crate::{
     hub::Hub,
     jobs::Workers,
     limits,
+    metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
     serve::serve,
@@ -38,6 +39,8 @@ use crate::{
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    /// Where metrics are asked for, and what answers.
+    metrics: Option<(SocketAddr, JoinHandle<()>)>,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
@@ -71,22 +74,25 @@ impl Server {
         tweaks: Tweaks,
     ) -> anyhow::Result<Self> {
         outgoing::install_crypto();
-        let (store, opened) = open_store(&config.store, tweaks)?;
+        let metrics = Arc::<Metrics>::default();
+        let (store, opened) = open_store(&config.store, &metrics, tweaks)?;
         let sources = sources();
         let keys = open_keys(&config.store, (sources.now)())?;
+        config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
         let connectors = Arc::new(connectors(&config, &sources)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, metrics));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let listen = config.server.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener.local_addr()?;
+        let (listener, address) = bind(config.server.listen).await?;
         let stop = CancellationToken::new();
+        let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
+        let metrics = match config.metrics {
+            None => None,
+            Some(listen) => Some(serve_metrics(listen, page, stop.clone()).await?),
+        };
         let sockets = TaskTracker::new();
         let app = Arc::new(App {
             node,
@@ -107,12 +113,17 @@ impl Server {
             }
         });
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, sockets, store: opened })
+        Ok(Self { address, metrics, stop, listener, workers, sockets, store: opened })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers to those who ask for metrics.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// Stops: connecting is refused at once, sockets close within a second, appends finish, running
@@ -131,11 +142,43 @@ impl Server {
         if is_broken(self.workers.await) {
             warn!("the workers died");
         }
+        if let Some((_, metrics)) = self.metrics
+            && is_broken(metrics.await)
+        {
+            warn!("the listener for metrics died");
+        }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
         info!("stopped");
     }
+}
+
+impl Opened {
+    fn sqlite(&self) -> Option<Arc<SqliteStore>> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(store) => Some(Arc::clone(store)),
+        }
+    }
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn serve_metrics(
+    listen: SocketAddr,
+    page: metrics::Page,
+    stop: CancellationToken,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let (listener, address) = bind(listen).await?;
+    let routes = metrics::router(Arc::new(page));
+    info!(%address, "answering with metrics on {address}");
+    Ok((address, tokio::spawn(serve(listener, routes, stop))))
 }
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from
@@ -151,11 +194,17 @@ fn unix_ms() -> Timestamp {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
+fn open_store(
+    url: &StoreUrl,
+    metrics: &Arc<Metrics>,
+    tweaks: Tweaks,
+) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
     let (store, opened): (Arc<dyn Store>, Opened) = match url {
         StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
+            let metrics = Arc::clone(metrics);
+            options.on_group = Arc::new(move |group| metrics.committed(group));
             options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
             (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
@@ -185,6 +234,7 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
             .bot(&connector.bot)
             .with_context(|| format!("connector {} has no bot", connector.id))?;
         let bot = Arc::new(ConfiguredBot {
+            id: bot.id.clone(),
             profile: BotProfile {
                 name: bot.name.clone(),
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),

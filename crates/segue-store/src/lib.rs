@@ -9,4 +9,4 @@ mod sqlite;
 
 pub use memory::MemoryStore;
 pub use opened::{OpenError, Opened, open_url};
-pub use sqlite::{Durability, Hooks, SqliteOptions, SqliteStore};
+pub use sqlite::{Durability, Group, Hooks, OnGroup, SqliteOptions, SqliteStore};

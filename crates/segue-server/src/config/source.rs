@@ -55,20 +55,29 @@ pub enum Section {
     Server,
     Store,
     Broker,
+    Metrics,
     Limits,
     Connectors,
     Bots,
 }
 
 impl Section {
-    pub const ALL: [Self; 6] =
-        [Self::Server, Self::Store, Self::Broker, Self::Limits, Self::Connectors, Self::Bots];
+    pub const ALL: [Self; 7] = [
+        Self::Server,
+        Self::Store,
+        Self::Broker,
+        Self::Metrics,
+        Self::Limits,
+        Self::Connectors,
+        Self::Bots,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Store => "store",
             Self::Broker => "broker",
+            Self::Metrics => "metrics",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
             Self::Bots => "bots",
@@ -85,6 +94,7 @@ impl Section {
         match self {
             Self::Server => vec![key("listen", Kind::Text), key("public_url", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
+            Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => limits().collect(),
             Self::Connectors => [
                 key("id", Kind::Text),
@@ -192,6 +202,7 @@ pub struct Source {
     pub server: Table,
     pub store: Table,
     pub broker: Table,
+    pub metrics: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
@@ -204,6 +215,7 @@ impl Source {
             server: Table::new("server", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
+            metrics: Table::new("metrics", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
@@ -277,6 +289,7 @@ impl Source {
             Section::Server => &mut self.server,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
+            Section::Metrics => &mut self.metrics,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
                 panic!("section {} is an array of tables", section.name())

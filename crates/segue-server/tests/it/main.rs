@@ -18,6 +18,7 @@ mod ending;
 mod envelope;
 mod events;
 mod long_messages;
+mod metrics;
 mod requests;
 mod rules;
 mod secrets;

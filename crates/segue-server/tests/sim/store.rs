@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Downtime, Figures, JobId, JobKind, Listed, Page, ReadLimit,
+        Settled, Store, StoreError,
     },
 };
 
@@ -235,6 +235,11 @@ impl Store for NodeStore {
     ) -> Result<Vec<Listed>, StoreError> {
         self.before("list").await?;
         self.world.store.list(after, limit).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        self.before("figures").await?;
+        self.world.store.figures(now).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

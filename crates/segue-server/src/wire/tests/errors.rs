@@ -57,6 +57,7 @@ fn errors_have_the_words_and_the_status_of_the_contract() {
         (HttpError::UnknownPath, 404, "not found", "not_found"),
         (HttpError::WrongMethod, 405, "method not allowed", "method_not_allowed"),
     ];
+    assert_eq!(all.map(|(error, ..)| error.code()), HttpError::CODES);
     for (error, status, text, code) in all {
         assert_eq!(error.status(), status, "{text}");
         let body = format!(

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Downtime, Figures, JobId, JobKind, Listed, Page, ReadLimit,
+        Settled, Store, StoreError,
     },
 };
 use segue_server::server::Tweaks;
@@ -78,5 +78,6 @@ switched! {
     record_alive(now: Timestamp, seen: &[(SessionId, Timestamp)]) -> ();
     record_start(now: Timestamp, since: Timestamp) -> Vec<Downtime>;
     list(after: Option<SessionId>, limit: usize) -> Vec<Listed>;
+    figures(now: Timestamp) -> Figures;
     check() -> ();
 }
