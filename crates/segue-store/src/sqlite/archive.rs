@@ -19,10 +19,10 @@ pub fn sessions(reader: &Connection, query: &SessionQuery) -> rusqlite::Result<V
     match &query.connectors {
         Visible::All => {}
         Visible::Only(those) => {
-            wheres.and("sessions.connector in (select value from json_each(?))", names(those))
+            wheres.and("sessions.connector in (select value from json_each(?))", names(those));
         }
         Visible::Except(those) => {
-            wheres.and("sessions.connector not in (select value from json_each(?))", names(those))
+            wheres.and("sessions.connector not in (select value from json_each(?))", names(those));
         }
     }
     match query.liveness {
