@@ -33,7 +33,7 @@ use crate::{
     metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
-    serve::serve,
+    serve::{Listener, serve},
 };
 
 /// A server that runs.
@@ -54,9 +54,11 @@ enum Opened {
     Sqlite(Arc<SqliteStore>),
 }
 
-/// What tests change about a server.
+/// What a server is started with beside its configuration: mostly nothing.
 #[derive(Default)]
 pub struct Tweaks {
+    /// Listens here instead of on the configured address; somebody else keeps it open.
+    pub listener: Option<std::net::TcpListener>,
     /// Called on the store's writer before each commit; holding it holds the commit.
     pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Puts something between the server and its store, such as one that can be away.
@@ -71,9 +73,10 @@ impl Server {
     pub async fn start(
         config: Config,
         demo: Option<DemoConnector>,
-        tweaks: Tweaks,
+        mut tweaks: Tweaks,
     ) -> anyhow::Result<Self> {
         outgoing::install_crypto();
+        let given = tweaks.listener.take();
         let metrics = Arc::<Metrics>::default();
         let (store, opened) = open_store(&config.store, &metrics, tweaks)?;
         let sources = sources();
@@ -86,7 +89,8 @@ impl Server {
         let node = Arc::new(Node::new(node_id, store, broker, sources, metrics));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let (listener, address) = bind(config.server.listen).await?;
+        let listener = listen(given, config.server.listen).await?;
+        let address = listener.address()?;
         let stop = CancellationToken::new();
         let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
         let metrics = match config.metrics {
@@ -163,19 +167,13 @@ impl Opened {
     }
 }
 
-async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
 async fn serve_metrics(
     listen: SocketAddr,
     page: metrics::Page,
     stop: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
-    let (listener, address) = bind(listen).await?;
+    let listener = self::listen(None, listen).await?;
+    let address = listener.address()?;
     let routes = metrics::router(Arc::new(page));
     info!(%address, "answering with metrics on {address}");
     Ok((address, tokio::spawn(serve(listener, routes, stop))))
@@ -192,6 +190,18 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn listen(
+    given: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> anyhow::Result<Listener> {
+    if let Some(given) = given {
+        given.set_nonblocking(true)?;
+        return Ok(Listener::Given(TcpListener::from_std(given)?));
+    }
+    let listener = TcpListener::bind(address).await;
+    Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
 }
 
 fn open_store(

@@ -31,6 +31,12 @@ impl Scraped {
         *value.unwrap_or_else(|| panic!("no {name} in\n{}", self.text))
     }
 
+    /// The value of a line that counts something.
+    #[track_caller]
+    pub fn count(&self, name: &str) -> u64 {
+        self.value(name).to_string().parse().unwrap()
+    }
+
     fn has(&self, name: &str) -> bool {
         self.samples.contains_key(name)
     }
@@ -75,59 +81,59 @@ async fn what_happened_is_counted() {
     let setup = Setup::new(&bot).sqlite().also(METRICS);
     let server = setup.start().await;
     let before = server.metrics().await;
-    assert_eq!(before.value("segue_turns_total{bot=\"wick\",outcome=\"failed\"}"), 0.0);
-    assert_eq!(before.value("segue_http_refusals_total{code=\"not_found\"}"), 0.0);
+    assert_eq!(before.count("segue_turns_total{bot=\"wick\",outcome=\"failed\"}"), 0);
+    assert_eq!(before.count("segue_http_refusals_total{code=\"not_found\"}"), 0);
     let session = server.session(json!({})).await;
     conversation(&session, &bot).await;
     assert_eq!(server.request("GET", "/nowhere").send().await.status, 404);
     assert!(session.socket_request("x").header("Origin", "https://x.y").upgrade().await.is_err());
     // The turn that was overloaded, and the close of the socket, are counted behind what is seen.
     let is_over = |it: &Scraped| {
-        it.value("segue_connections") == 0.0
-            && it.value("segue_turns_total{bot=\"wick\",outcome=\"overloaded\"}") == 1.0
+        it.count("segue_connections") == 0
+            && it.count("segue_turns_total{bot=\"wick\",outcome=\"overloaded\"}") == 1
     };
     let after = server.metrics_once(is_over).await;
 
     for (name, value) in [
-        ("segue_connections_opened_total", 1.0),
-        ("segue_socket_closes_total{by=\"client\",code=\"4001\"}", 1.0),
-        ("segue_frames_received_total{type=\"message\"}", 4.0),
-        ("segue_frames_received_total{type=\"join\"}", 1.0),
-        ("segue_frames_received_total{type=\"unreadable\"}", 1.0),
-        ("segue_socket_refusals_total{code=\"invalid_format\"}", 1.0),
-        ("segue_http_requests_total{route=\"/api/v1/access-token\",status=\"200\"}", 1.0),
-        ("segue_http_requests_total{route=\"/api/v1/sessions\",status=\"200\"}", 1.0),
-        ("segue_http_requests_total{route=\"/ws\",status=\"101\"}", 1.0),
-        ("segue_http_requests_total{route=\"/ws\",status=\"401\"}", 1.0),
-        ("segue_http_requests_total{route=\"none\",status=\"404\"}", 1.0),
-        ("segue_http_request_seconds_count{route=\"/ws\"}", 2.0),
-        ("segue_http_refusals_total{code=\"not_found\"}", 1.0),
-        ("segue_http_refusals_total{code=\"authentication_failed\"}", 1.0),
+        ("segue_connections_opened_total", 1),
+        ("segue_socket_closes_total{by=\"client\",code=\"4001\"}", 1),
+        ("segue_frames_received_total{type=\"message\"}", 4),
+        ("segue_frames_received_total{type=\"join\"}", 1),
+        ("segue_frames_received_total{type=\"unreadable\"}", 1),
+        ("segue_socket_refusals_total{code=\"invalid_format\"}", 1),
+        ("segue_http_requests_total{route=\"/api/v1/access-token\",status=\"200\"}", 1),
+        ("segue_http_requests_total{route=\"/api/v1/sessions\",status=\"200\"}", 1),
+        ("segue_http_requests_total{route=\"/ws\",status=\"101\"}", 1),
+        ("segue_http_requests_total{route=\"/ws\",status=\"401\"}", 1),
+        ("segue_http_requests_total{route=\"none\",status=\"404\"}", 1),
+        ("segue_http_request_seconds_count{route=\"/ws\"}", 2),
+        ("segue_http_refusals_total{code=\"not_found\"}", 1),
+        ("segue_http_refusals_total{code=\"authentication_failed\"}", 1),
         // The configured greeting is a turn, too.
-        ("segue_turns_total{bot=\"wick\",outcome=\"finished\"}", 2.0),
-        ("segue_turns_total{bot=\"wick\",outcome=\"failed\"}", 1.0),
-        ("segue_turn_seconds_count{bot=\"wick\"}", 3.0),
-        ("segue_turn_first_output_seconds_count{bot=\"wick\"}", 1.0),
-        ("segue_turns_running", 0.0),
-        ("segue_store_sessions{state=\"live\"}", 1.0),
-        ("segue_session_cache_sessions", 1.0),
-        ("segue_jobs_due{kind=\"turns\"}", 0.0),
-        ("segue_job_lag_seconds{kind=\"turns\"}", 0.0),
+        ("segue_turns_total{bot=\"wick\",outcome=\"finished\"}", 2),
+        ("segue_turns_total{bot=\"wick\",outcome=\"failed\"}", 1),
+        ("segue_turn_seconds_count{bot=\"wick\"}", 3),
+        ("segue_turn_first_output_seconds_count{bot=\"wick\"}", 1),
+        ("segue_turns_running", 0),
+        ("segue_store_sessions{state=\"live\"}", 1),
+        ("segue_session_cache_sessions", 1),
+        ("segue_jobs_due{kind=\"turns\"}", 0),
+        ("segue_job_lag_seconds{kind=\"turns\"}", 0),
         // SessionStarted, the JOIN and the bot's arrival; then four turns of TurnStarted, TurnEnded
         // and what was said; three messages of the user.
-        ("segue_entries_appended_total", 18.0),
-        ("segue_store_commits_total{outcome=\"failed\"}", 0.0),
+        ("segue_entries_appended_total", 18),
+        ("segue_store_commits_total{outcome=\"failed\"}", 0),
     ] {
-        assert_eq!(after.value(name), value, "{name} in\n{}", after.text);
+        assert_eq!(after.count(name), value, "{name} in\n{}", after.text);
     }
-    let durable = after.value("segue_store_commits_total{outcome=\"durable\"}");
-    assert_eq!(after.value("segue_store_commit_seconds_count"), durable);
-    assert!(durable >= after.value("segue_appends_total{outcome=\"recorded\"}"));
-    assert!(after.value("segue_store_file_bytes{file=\"database\"}") > 0.0);
-    assert!(after.value("segue_store_file_bytes{file=\"write_ahead_log\"}") > 0.0);
-    assert!(after.value("segue_events_sent_total") >= 10.0);
-    assert!(after.value("process_resident_memory_bytes") > 1_000_000.0);
-    assert!(after.value("process_open_fds") > 10.0);
+    let durable = after.count("segue_store_commits_total{outcome=\"durable\"}");
+    assert_eq!(after.count("segue_store_commit_seconds_count"), durable);
+    assert!(durable >= after.count("segue_appends_total{outcome=\"recorded\"}"));
+    assert!(after.count("segue_store_file_bytes{file=\"database\"}") > 0);
+    assert!(after.count("segue_store_file_bytes{file=\"write_ahead_log\"}") > 0);
+    assert!(after.count("segue_events_sent_total") >= 10);
+    assert!(after.count("process_resident_memory_bytes") > 1_000_000);
+    assert!(after.count("process_open_fds") > 10);
     assert!(after.text.ends_with("# EOF\n"), "{}", after.text);
     server.stop().await;
 }
@@ -144,12 +150,12 @@ async fn sessions_are_counted_by_who_may_speak() {
     let mut at_work = at_work.open_joined().await;
     at_work.say("Hm", "k-1").await;
     let asked = bot.asked().await;
-    let scraped = server.metrics_once(|it| it.value("segue_connections") == 3.0).await;
+    let scraped = server.metrics_once(|it| it.count("segue_connections") == 3).await;
     for floor in ["unasked", "bot_idle", "bot_running"] {
-        assert_eq!(scraped.value(&format!("segue_sessions{{floor=\"{floor}\"}}")), 1.0, "{floor}");
+        assert_eq!(scraped.count(&format!("segue_sessions{{floor=\"{floor}\"}}")), 1, "{floor}");
     }
-    assert_eq!(scraped.value("segue_sessions{floor=\"ended\"}"), 0.0);
-    assert_eq!(scraped.value("segue_turns_running"), 1.0);
+    assert_eq!(scraped.count("segue_sessions{floor=\"ended\"}"), 0);
+    assert_eq!(scraped.count("segue_turns_running"), 1);
     asked.text("Yes.").await;
     at_work.until("POLY_AGENT_MESSAGE").await;
 }
@@ -221,14 +227,14 @@ async fn many_scrapes_at_once_disturb_no_conversation() {
     let server = setup.start().await;
     let session = server.session(json!({})).await;
     let mut talk = session.open_joined().await;
-    let scrapes = futures_util::future::join_all((0..20).map(|_| server.metrics()));
-    let said = async {
+    let asking = futures_util::future::join_all((0..20).map(|_| server.metrics()));
+    let saying = async {
         talk.say("One", "k-1").await;
         bot.asked().await.text("First.").await;
         talk.until("POLY_AGENT_MESSAGE").await
     };
     let (scraped, said) =
-        within("scrapes and a turn", futures_util::future::join(scrapes, said)).await;
+        within("scrapes and a turn", futures_util::future::join(asking, saying)).await;
     assert_eq!(scraped.len(), 20);
     assert_eq!(said.last().map(|it| &it["payload"]["text"]), Some(&Value::from("First.")));
 }

@@ -443,9 +443,8 @@ impl World {
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),
             };
-            let id = ConnectorId(name.to_owned());
             let connector = Connector {
-                id: id.clone(),
+                id: ConnectorId(name.to_owned()),
                 token: Secret::new("token"),
                 hosts: Hosts::new(Vec::new()),
                 is_disabled: false,
@@ -453,7 +452,7 @@ impl World {
                 handoff,
                 bot: Arc::new(bot),
             };
-            connectors.insert(id, Arc::new(connector));
+            connectors.insert(connector.id.clone(), Arc::new(connector));
         }
         connectors
     }
