@@ -36,6 +36,7 @@ impl Bot for KnowledgeBot {
         };
         let reply = self.0.reply(Ask {
             inputs: &inputs,
+            language: request.language.as_deref(),
             state: request.state.as_deref(),
             may_hand_off: request.may_hand_off,
             reason,
