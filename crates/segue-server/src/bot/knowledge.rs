@@ -25,7 +25,7 @@ use self::section::{Draft, Section};
 use self::topic::Topic;
 
 pub use self::demo::demo_topics;
-pub use self::topic::TopicError;
+pub use self::topic::{TopicError, files as topic_files};
 
 /// Of a burst of messages, the newest are looked at, and of many questions the first.
 const MESSAGES_MAX: usize = 20;

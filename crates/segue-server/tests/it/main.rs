@@ -32,4 +32,5 @@ mod section_8;
 mod section_8_close;
 mod section_9;
 mod smoke;
+mod topics;
 mod upgrade;

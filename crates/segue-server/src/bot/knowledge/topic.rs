@@ -146,7 +146,12 @@ pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
         let unreadable = |source| TopicError::Unreadable { path: file.clone(), source };
         let size = fs::metadata(&path).map_err(unreadable)?.len();
         Source { file: &file }.check_size(size)?;
-        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let bytes = fs::read(&path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Source { file: &file }.layout(line, "not UTF-8")
+        })?;
         texts.push((file, text));
     }
     Ok(texts)

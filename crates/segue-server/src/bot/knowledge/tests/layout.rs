@@ -134,4 +134,7 @@ fn a_folder_without_topics_is_an_error() {
     fs::write(folder.path().join("tea.md"), "---\nname: Tea\nsize: 3\n---\nGreen.").unwrap();
     let error = Knowledge::from_dir(folder.path()).err().unwrap().to_string();
     assert!(error.contains("tea.md:3: field \"size\": unknown"), "{error}");
+    fs::write(folder.path().join("tea.md"), b"---\nname: T\xe9\n---\nGreen.").unwrap();
+    let error = Knowledge::from_dir(folder.path()).err().unwrap().to_string();
+    assert!(error.ends_with("tea.md:2: not UTF-8"), "{error}");
 }
