@@ -9,6 +9,7 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    address::Door,
     connectors::{Connector, Connectors},
     hub::Hub,
     limits::{self, Limits},
@@ -50,6 +51,8 @@ pub struct App {
     pub sockets: TaskTracker,
     /// How often an address may shake hands.
     pub handshakes: HandshakeRates,
+    /// Who is believed about whose request it is.
+    pub door: Arc<Door>,
 }
 
 impl App {

@@ -29,7 +29,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use crate::limits;
+use crate::{
+    address::{Door, Place},
+    limits,
+};
 
 /// Who is at the other end of a connection, and how it takes what is sent to it.
 #[derive(Debug, Clone)]
@@ -67,14 +70,14 @@ impl Peer {
 
 /// Serves until told to stop; then connecting is refused, and connections that were accepted have
 /// a while to be answered. Sockets that were upgraded are not waited for.
-pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, app: Router, door: Arc<Door>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((tcp, address)) => begin(&connections, tcp, address, &app),
+                Ok((tcp, address)) => begin(&connections, tcp, address, &app, &door),
                 Err(error) => {
                     // Mostly a lack of descriptors, which passes; others concern one connection.
                     warn!(%error, "cannot accept a connection");
@@ -85,7 +88,7 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
     }
     // The kernel has accepted these already: their clients believe that they are connected.
     while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
-        begin(&connections, tcp, address, &app);
+        begin(&connections, tcp, address, &app, &door);
     }
     drop(listener);
     connections.close();
@@ -95,7 +98,18 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
     }
 }
 
-fn begin(connections: &TaskTracker, tcp: TcpStream, address: SocketAddr, app: &Router) {
+fn begin(
+    connections: &TaskTracker,
+    tcp: TcpStream,
+    address: SocketAddr,
+    app: &Router,
+    door: &Arc<Door>,
+) {
+    // Closed before anything is read: an answer would cost what the limit is there to save.
+    let Some(place) = door.enter(address.ip()) else {
+        debug!(peer = %address.ip(), "too many connections of {}", address.ip());
+        return;
+    };
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
     // Nagle's algorithm would hold small frames back.
@@ -112,7 +126,10 @@ fn begin(connections: &TaskTracker, tcp: TcpStream, address: SocketAddr, app: &R
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(limits::HEADERS_SECONDS_MAX))
             .max_buf_size(limits::HEADERS_BYTES_MAX)
-            .serve_connection(TokioIo::new(Counted { tcp: Some(tcp), wire }), service)
+            .serve_connection(
+                TokioIo::new(Counted { tcp: Some(tcp), wire, _place: place }),
+                service,
+            )
             .with_upgrades()
             .await;
         if let Err(error) = served {
@@ -135,6 +152,8 @@ struct Counted {
     /// Always there until it is dropped.
     tcp: Option<TcpStream>,
     wire: Arc<Wire>,
+    /// Among the connections of its address.
+    _place: Place,
 }
 
 impl Counted {
