@@ -25,5 +25,6 @@ pub mod rates;
 pub mod serve;
 pub mod server;
 pub mod socket;
+pub mod supervisor;
 pub mod turn;
 pub mod wire;
