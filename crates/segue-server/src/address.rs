@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 use parking_lot::Mutex;
 use tracing::{debug, warn};
@@ -64,7 +64,7 @@ impl TrustedProxies {
 
     fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines: Vec<&[u8]> =
-            headers.get_all(&FORWARDED_FOR).iter().map(|it| it.as_bytes()).collect();
+            headers.get_all(&FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
         let hops = lines.iter().rev().flat_map(|line| line.rsplit(|it| *it == b','));
         let mut farthest = None;
         for hop in hops {

@@ -1,7 +1,5 @@
 //! Whose request it is, and how many connections it may have.
 
-use axum::http::HeaderValue;
-
 use super::*;
 
 fn trusted(texts: &[&str]) -> TrustedProxies {
