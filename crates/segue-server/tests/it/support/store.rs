@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 use segue_server::server::Tweaks;
@@ -87,6 +87,10 @@ switched! {
     last_seen(ids: &[SessionId]) -> Vec<Timestamp>;
     record_alive(now: Timestamp, seen: &[(SessionId, Timestamp)]) -> ();
     record_start(now: Timestamp, since: Timestamp) -> Vec<Downtime>;
-    list(after: Option<SessionId>, limit: usize) -> Vec<Listed>;
+    list(query: &SessionQuery) -> Vec<Listed>;
+    delete_session(id: SessionId, now: Timestamp, by: &str) -> Option<Deletion>;
+    deletion(id: SessionId) -> Option<Deletion>;
+    records(kind: RecordKind) -> Vec<Record>;
+    put_record(record: &Record) -> Put;
     check() -> ();
 }
