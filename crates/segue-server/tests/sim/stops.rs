@@ -18,14 +18,14 @@ impl World {
         let id = talk.id;
         let before = world.turn_at_hand(id);
         world.write(&format!("s{:x} stops {before:?}", id.0 & 0xff));
-        let task = tokio::spawn({
+        let stopping = tokio::spawn({
             let world = Arc::clone(world);
             async move {
                 let outcome = node.execute(id, Actor::User, &[Command::StopTurn]).await.remove(0);
                 world.check_stop(id, before, &outcome);
             }
         });
-        world.with(place, |it| it.tasks.push(task.abort_handle()));
+        world.with(place, |it| it.tasks.push(stopping.abort_handle()));
     }
 
     /// The turn that is running or due.
@@ -69,10 +69,10 @@ pub fn check_stops(world: &World, case: &Case) {
             }
             Event::BotMessagePosted { token, .. }
             | Event::BotChunkPosted { token, .. }
-            | Event::LanguageChanged { token, .. } => {
-                if turns.get(token).is_some_and(|it| stopped.contains(it)) {
-                    case.violated(world, &format!("words of a stopped turn at {at:?}"));
-                }
+            | Event::LanguageChanged { token, .. }
+                if turns.get(token).is_some_and(|it| stopped.contains(it)) =>
+            {
+                case.violated(world, &format!("words of a stopped turn at {at:?}"));
             }
             Event::TurnEnded { turn, outcome: TurnOutcome::Stopped } => {
                 stopped.insert(*turn);
