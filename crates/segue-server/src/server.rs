@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    address::Door,
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
@@ -92,6 +93,10 @@ impl Server {
         let address = listener.address()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
+        let door = Arc::new(Door::new(
+            config.server.trusted_proxies,
+            config.server_limits.connections_per_address,
+        ));
         let app = Arc::new(App {
             node,
             hub,
@@ -102,8 +107,9 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
+        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
