@@ -149,7 +149,7 @@ pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
         let bytes = fs::read(&path).map_err(unreadable)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             Source { file: &file }.layout(line, "not UTF-8")
         })?;
         texts.push((file, text));

@@ -222,8 +222,8 @@ async fn watching_stops_when_told_and_where_there_is_nothing_to_watch() {
     let shop = Shop::new();
     let mut folders = Folders::default();
     folders.open(&shop.path("topics")).unwrap();
-    let stop = CancellationToken::new();
-    let watching = tokio::spawn(folders.watch(stop.clone()));
-    stop.cancel();
+    let end = CancellationToken::new();
+    let watching = tokio::spawn(folders.watch(end.clone()));
+    end.cancel();
     watching.await.unwrap();
 }
