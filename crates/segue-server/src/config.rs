@@ -39,6 +39,8 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Config {
     /// Where the server is.
     pub server: Server,
+    /// Who the server is to those who connect; `None` where it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where the logs of the sessions are.
     pub store: StoreUrl,
     /// What connects the nodes.
@@ -60,6 +62,15 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The address that people and applications use, without a slash at its end.
     pub public_url: String,
+}
+
+/// A certificate and its key, in PEM; relative paths are relative to the working directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those between it and the authority behind it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Where the logs of the sessions are.

@@ -32,7 +32,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
-    serve::{Listener, serve},
+    serve::{Listener, serve, tls::Certificates},
 };
 
 /// A server that runs.
@@ -86,6 +86,7 @@ impl Server {
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
         let app = Arc::new(App {
@@ -99,7 +100,8 @@ impl Server {
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
+        let listener =
+            tokio::spawn(listening(listener, certificates, http::router(app), stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
@@ -149,6 +151,20 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Serves until told to stop, and meanwhile looks after the certificate.
+async fn listening(
+    listener: Listener,
+    certificates: Option<Arc<Certificates>>,
+    app: axum::Router,
+    stop: CancellationToken,
+) {
+    let Some(certificates) = certificates else { return serve(listener, None, app, stop).await };
+    tokio::select! {
+        () = serve(listener, Some(certificates.acceptor()), app, stop) => {}
+        () = certificates.follow() => {}
+    }
 }
 
 async fn listen(

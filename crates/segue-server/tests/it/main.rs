@@ -31,4 +31,5 @@ mod section_7;
 mod section_8;
 mod section_8_close;
 mod smoke;
+mod tls;
 mod upgrade;
