@@ -28,7 +28,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use crate::limits;
+use crate::{
+    address::{Door, Place},
+    limits,
+};
 
 mod stream;
 pub mod tls;
@@ -98,11 +101,17 @@ pub async fn serve(
     listener: Listener,
     tls: Option<TlsAcceptor>,
     app: Router,
+    door: Arc<Door>,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let begin = |tcp, address| {
-        connections.spawn(run(tcp, address, tls.clone(), app.clone()));
+    let begin = |tcp, address: SocketAddr| {
+        // Closed before anything is read: an answer would cost what the limit is there to save.
+        let Some(place) = door.enter(address.ip()) else {
+            debug!(peer = %address.ip(), "too many connections of {}", address.ip());
+            return;
+        };
+        connections.spawn(run(tcp, address, place, tls.clone(), app.clone()));
     };
     loop {
         tokio::select! {
@@ -135,14 +144,20 @@ pub async fn serve(
 }
 
 /// A connection from its beginning to its end, or to its upgrade.
-async fn run(tcp: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, app: Router) {
+async fn run(
+    tcp: TcpStream,
+    address: SocketAddr,
+    place: Place,
+    tls: Option<TlsAcceptor>,
+    app: Router,
+) {
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
     // Nagle's algorithm would hold small frames back.
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
-    let counted = Counted::new(tcp, Arc::clone(&wire));
+    let counted = Counted::new(tcp, Arc::clone(&wire), place);
     match tls {
         None => converse(Lingering::new(counted, wire), peer, app).await,
         Some(tls) => {

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    address::Door,
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
@@ -89,6 +90,10 @@ impl Server {
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
+        let door = Arc::new(Door::new(
+            config.server.trusted_proxies,
+            config.server_limits.connections_per_address,
+        ));
         let app = Arc::new(App {
             node,
             hub,
@@ -99,9 +104,10 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            door: Arc::clone(&door),
         });
         let listener =
-            tokio::spawn(listening(listener, certificates, http::router(app), stop.clone()));
+            tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
@@ -158,11 +164,14 @@ async fn listening(
     listener: Listener,
     certificates: Option<Arc<Certificates>>,
     app: axum::Router,
+    door: Arc<Door>,
     stop: CancellationToken,
 ) {
-    let Some(certificates) = certificates else { return serve(listener, None, app, stop).await };
+    let Some(certificates) = certificates else {
+        return serve(listener, None, app, door, stop).await;
+    };
     tokio::select! {
-        () = serve(listener, Some(certificates.acceptor()), app, stop) => {}
+        () = serve(listener, Some(certificates.acceptor()), app, door, stop) => {}
         () = certificates.follow() => {}
     }
 }

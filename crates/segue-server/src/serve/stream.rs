@@ -15,7 +15,7 @@ use tokio::{
 use tracing::debug;
 
 use super::Wire;
-use crate::limits;
+use crate::{address::Place, limits};
 
 /// A TCP connection that counts what the other end accepts. TLS lies over it, so that its records
 /// are counted when they leave, not when they are made.
@@ -23,11 +23,13 @@ use crate::limits;
 pub struct Counted {
     tcp: TcpStream,
     wire: Arc<Wire>,
+    /// Among the connections of its address.
+    _place: Place,
 }
 
 impl Counted {
-    pub fn new(tcp: TcpStream, wire: Arc<Wire>) -> Self {
-        Self { tcp, wire }
+    pub fn new(tcp: TcpStream, wire: Arc<Wire>, place: Place) -> Self {
+        Self { tcp, wire, _place: place }
     }
 
     fn count(&self, written: &Poll<io::Result<usize>>) {

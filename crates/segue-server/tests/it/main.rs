@@ -17,6 +17,7 @@ mod create_session;
 mod ending;
 mod envelope;
 mod events;
+mod limits_addresses;
 mod long_messages;
 mod requests;
 mod rules;

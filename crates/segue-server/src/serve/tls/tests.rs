@@ -13,7 +13,10 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::serve::{Listener, Wire, serve};
+use crate::{
+    address::Door,
+    serve::{Listener, Wire, serve},
+};
 
 /// Files in order, and a client that trusts them.
 fn files() -> (TempDir, TlsFiles, TlsConnector) {
@@ -64,8 +67,9 @@ async fn bytes_count_when_the_other_end_takes_them() {
         stream.read_to_end(&mut bytes).await.unwrap();
         bytes.len()
     });
-    let (tcp, _) = listener.accept().await.unwrap();
-    let mut stream = secure(&acceptor, Counted::new(tcp, counted)).await.unwrap();
+    let (tcp, from) = listener.accept().await.unwrap();
+    let place = Arc::<Door>::default().enter(from.ip()).unwrap();
+    let mut stream = secure(&acceptor, Counted::new(tcp, counted, place)).await.unwrap();
     connected.await.unwrap();
     let written = || usize::try_from(wire.written.load(Ordering::Relaxed)).unwrap();
     let text = vec![7; BYTES];
@@ -94,7 +98,13 @@ async fn a_hand_shake_that_never_comes_ends_in_time() {
     let (listener, address) = listen().await;
     let stop = CancellationToken::new();
     let app = axum::Router::new();
-    let server = tokio::spawn(serve(Listener::Own(listener), Some(acceptor), app, stop.clone()));
+    let server = tokio::spawn(serve(
+        Listener::Own(listener),
+        Some(acceptor),
+        app,
+        Arc::default(),
+        stop.clone(),
+    ));
     let began = Instant::now();
     let mut tcp = TcpStream::connect(address).await.unwrap();
     tcp.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).await.unwrap();
