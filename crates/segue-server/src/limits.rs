@@ -369,6 +369,12 @@ fixed! {
     TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Folders of topics are looked at this often. A change is taken up when two looks have seen
+    /// the same, so within twice this.
+    TOPICS_LOOK_MS: u64 = 500;
+    /// A folder in which something changes between any two looks is taken up after so many as it
+    /// is.
+    TOPICS_RESTLESS_LOOKS_MAX: u32 = 10;
     /// Pause between two pieces of a streamed answer of the knowledge bot.
     KNOWLEDGE_PIECE_MS: u64 = 40;
     /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
