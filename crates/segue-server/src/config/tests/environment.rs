@@ -29,7 +29,14 @@ fn every_key_can_be_set_by_a_variable() {
     let mut problems = Problems::default();
     source.overlay(&variables, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let singles = [&source.server, &source.store, &source.broker, &source.metrics, &source.limits];
+    let singles = [
+        &source.server,
+        &source.tls,
+        &source.store,
+        &source.broker,
+        &source.metrics,
+        &source.limits,
+    ];
     let tables: Vec<_> =
         singles.into_iter().chain(&source.connectors).chain(&source.bots).collect();
     for (path, key, given) in expected {
