@@ -194,7 +194,7 @@ async fn serve_metrics(
     let door = Arc::new(door);
     let routes = metrics::router(Arc::new(page));
     info!(%address, "answering with metrics on {address}");
-    Ok((address, tokio::spawn(serve(listener, routes, door, stop))))
+    Ok((address, tokio::spawn(serve(listener, None, routes, door, stop))))
 }
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from
