@@ -1,4 +1,5 @@
-//! HTTP: the hand-shake, the upgrade, the page to try it, health. One file per resource.
+//! HTTP: the hand-shake, the upgrade, the admin API, the page to try it, health. One file per
+//! resource.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use segue_core::{Session, SessionId, ports::StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    api_keys::ApiKeys,
     connectors::{Connector, Connectors},
     hub::Hub,
     limits::{self, Limits},
@@ -17,6 +19,7 @@ use crate::{
 };
 
 mod access_token;
+pub mod admin;
 mod around;
 mod demo;
 mod error;
@@ -52,6 +55,10 @@ pub struct App {
     pub sockets: TaskTracker,
     /// How often an address may shake hands.
     pub handshakes: HandshakeRates,
+    /// The keys of the admin API.
+    pub api_keys: ApiKeys,
+    /// How often an address may ask the admin API without one.
+    pub admin_failures: admin::Failures,
 }
 
 impl App {
@@ -107,6 +114,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(demo::routes())
+        .merge(admin::router(&app))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(axum::extract::DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))

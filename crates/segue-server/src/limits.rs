@@ -206,6 +206,30 @@ fixed! {
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
 
+    // Administration (admin.md).
+
+    /// Keys of the admin API that are valid at a time.
+    API_KEYS_MAX: usize = 1_000;
+    /// A node believes for so long what it has read of the keys: another one may have revoked one.
+    API_KEYS_FRESH_MS: u64 = 1_000;
+    /// Name of a key.
+    API_KEY_NAME_BYTES_MAX: usize = 200;
+    /// Requests without a valid key a second from one address …
+    ADMIN_FAILURES_PER_SECOND: u64 = 1;
+    /// … and so many at once before the rate counts.
+    ADMIN_FAILURES_BURST: u64 = 20;
+    /// Addresses without a valid key that are told apart; further ones share one rate.
+    ADMIN_ADDRESSES_MAX: usize = 10_000;
+    /// Sessions or entries in one answer, where the request names no number …
+    ADMIN_PAGE: usize = 50;
+    /// … and the largest number that it may name. A user's sessions are deleted so many at a time.
+    ADMIN_PAGE_MAX: usize = 500;
+    /// Where the session at which a page ended is gone, the next page goes back by so much, so that
+    /// nothing is left out.
+    ADMIN_CURSOR_SLACK_MS: u64 = 1_000;
+    /// The log of a session that is exported in one piece, as stored.
+    ADMIN_EXPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
     // What a client may send (protocol, sections 3 and 4).
 
     /// A longer frame closes the socket with 1009.

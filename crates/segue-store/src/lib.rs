@@ -7,6 +7,7 @@ mod memory;
 mod opened;
 mod sqlite;
 
+pub use commit::user_of;
 pub use memory::MemoryStore;
 pub use opened::{OpenError, Opened, open_url};
 pub use sqlite::{Durability, Hooks, SqliteOptions, SqliteStore};
