@@ -320,7 +320,7 @@ impl ApiKeys {
                     keys.insert(id, Kept { key: Arc::new(key), revision });
                 }
                 Err(error) => {
-                    warn!(key.id = id, %error, "key {id} cannot be read and is not valid")
+                    warn!(key.id = id, %error, "key {id} cannot be read and is not valid");
                 }
             }
         }

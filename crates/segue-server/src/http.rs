@@ -11,6 +11,7 @@ use segue_core::{Session, SessionId, ports::StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    address::Door,
     api_keys::ApiKeys,
     connectors::{Connector, Connectors},
     hub::Hub,
@@ -59,6 +60,8 @@ pub struct App {
     pub api_keys: ApiKeys,
     /// How often an address may ask the admin API without one.
     pub admin_failures: admin::Failures,
+    /// Who is believed about whose request it is.
+    pub door: Arc<Door>,
 }
 
 impl App {

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    address::Door,
     api_keys::{ApiKeys, ensure_first_key},
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
@@ -94,6 +95,10 @@ impl Server {
         let address = listener.address()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
+        let door = Arc::new(Door::new(
+            config.server.trusted_proxies,
+            config.server_limits.connections_per_address,
+        ));
         let app = Arc::new(App {
             node,
             hub,
@@ -105,9 +110,10 @@ impl Server {
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
             api_keys,
-            admin_failures: http::admin::Failures::default(),
+            admin_failures: http::admin::Failures::new(&config.server_limits),
+            door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
+        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {

@@ -15,7 +15,9 @@ use crate::api_keys::Scope;
 
 mod ask;
 mod caller;
+mod deletions;
 mod error;
+mod export;
 mod keys;
 mod sessions;
 
@@ -45,6 +47,8 @@ pub fn routes() -> Vec<Route> {
         read("/admin/v1/sessions", Scope::SessionsRead, get(sessions::list)),
         read("/admin/v1/sessions/{id}", Scope::SessionsRead, get(sessions::show)),
         read("/admin/v1/sessions/{id}/entries", Scope::SessionsRead, get(sessions::entries)),
+        read("/admin/v1/sessions/{id}/export", Scope::SessionsRead, get(export::export)),
+        read("/admin/v1/deletions/{id}", Scope::SessionsRead, get(deletions::show)),
         read("/admin/v1/keys", Scope::KeysRead, get(keys::list)),
         write("/admin/v1/keys", Scope::KeysWrite, post(keys::create)),
         read("/admin/v1/keys/{id}", Scope::KeysRead, get(keys::show)),

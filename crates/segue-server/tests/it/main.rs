@@ -12,11 +12,13 @@ mod support;
 mod wire;
 
 mod access_token;
+mod admin;
 mod connect;
 mod create_session;
 mod ending;
 mod envelope;
 mod events;
+mod limits_addresses;
 mod long_messages;
 mod requests;
 mod rules;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod admin;
 mod bot;
 mod hold;
 mod http;
@@ -11,6 +12,7 @@ mod shown;
 mod store;
 mod talk;
 
+pub use admin::Admin;
 pub use bot::{Asked, Bot};
 pub use hold::Hold;
 pub use http::{Answer, Request};

@@ -22,11 +22,11 @@ use tracing::warn;
 
 use super::error::AdminError;
 use crate::{
+    address::{Client, network},
     api_keys::{ApiKey, NewApiKey, Reach, Recognised, Scope},
-    http::{App, error::CorrelationId, rates::network},
-    limits,
+    http::{App, error::CorrelationId},
+    limits::{self, ServerLimits},
     rates::Bucket,
-    serve::Peer,
 };
 
 /// Marks a request that was made in this process by whoever may use its data folder, and so may do
@@ -92,7 +92,7 @@ struct Offer {
 impl Offer {
     fn of(request: &Request) -> Self {
         let extensions = request.extensions();
-        let address = extensions.get::<Peer>().map(|it| it.address.ip());
+        let address = extensions.get::<Client>().map(|it| it.address);
         Self {
             is_on_this_machine: extensions.get::<OnThisMachine>().is_some(),
             address: address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
@@ -139,13 +139,22 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// How often addresses may ask without a valid key.
-#[derive(Debug, Default)]
-pub struct Failures(Mutex<BTreeMap<IpAddr, Bucket>>);
+#[derive(Debug)]
+pub struct Failures {
+    fresh: Bucket,
+    buckets: Mutex<BTreeMap<IpAddr, Bucket>>,
+}
 
 impl Failures {
+    /// Nobody has failed yet.
+    pub fn new(limits: &ServerLimits) -> Self {
+        let fresh = Bucket::new(limits.admin_failures_per_second, limits.admin_failures_burst);
+        Self { fresh, buckets: Mutex::default() }
+    }
+
     /// Takes a permit, or says after how many milliseconds there is one.
     fn take(&self, now: Timestamp, address: IpAddr) -> Result<(), u64> {
-        let mut buckets = self.0.lock();
+        let mut buckets = self.buckets.lock();
         if buckets.len() >= limits::ADMIN_ADDRESSES_MAX {
             buckets.retain(|_, it| !it.is_full(now));
         }
@@ -153,8 +162,7 @@ impl Failures {
             _ if buckets.len() >= limits::ADMIN_ADDRESSES_MAX => Ipv6Addr::UNSPECIFIED.into(),
             network => network,
         };
-        let fresh = || Bucket::new(limits::ADMIN_FAILURES_PER_SECOND, limits::ADMIN_FAILURES_BURST);
-        buckets.entry(address).or_insert_with(fresh).take(now)
+        buckets.entry(address).or_insert_with(|| self.fresh.clone()).take(now)
     }
 }
 
@@ -184,14 +192,6 @@ impl Caller {
         match &self.by {
             By::ThisMachine => Reach::ALL,
             By::Key(key) => key.connectors.clone(),
-        }
-    }
-
-    /// Refuses what concerns all connectors to callers who see only some.
-    pub fn must_see_all(&self, what: &'static str) -> Result<(), AdminError> {
-        match self.visible() {
-            Visible::All => Ok(()),
-            Visible::Only(_) | Visible::Except(_) => Err(AdminError::BeyondKey(what)),
         }
     }
 
