@@ -56,12 +56,12 @@ impl Admin {
 
     /// What is there.
     pub async fn get(&self, path: &str) -> Value {
-        done(self.request("GET", path).send().await)
+        done(&self.request("GET", path).send().await)
     }
 
     /// What becomes of a change.
     pub async fn post(&self, path: &str, body: Value) -> Value {
-        done(self.request("POST", path).json(&body).send().await)
+        done(&self.request("POST", path).json(&body).send().await)
     }
 
     /// Status and code of a refusal.
@@ -71,7 +71,7 @@ impl Admin {
     }
 }
 
-fn done(answer: Answer) -> Value {
+fn done(answer: &Answer) -> Value {
     assert!((200..300).contains(&answer.status), "{answer:?}");
     answer.json()
 }
