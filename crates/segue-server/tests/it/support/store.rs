@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Alive, Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit,
+        Settled, Store, StoreError,
     },
 };
 use segue_server::server::Tweaks;
@@ -75,7 +75,7 @@ switched! {
     renew_jobs(node: NodeId, jobs: &[JobId], lease_until: Timestamp) -> ();
     settle_jobs(node: NodeId, settled: &[(JobId, Settled)]) -> ();
     last_seen(ids: &[SessionId]) -> Vec<Timestamp>;
-    record_alive(now: Timestamp, seen: &[(SessionId, Timestamp)]) -> ();
+    record_alive(alive: Alive, seen: &[(SessionId, Timestamp)]) -> Vec<Downtime>;
     record_start(now: Timestamp, since: Timestamp) -> Vec<Downtime>;
     list(after: Option<SessionId>, limit: usize) -> Vec<Listed>;
     check() -> ();

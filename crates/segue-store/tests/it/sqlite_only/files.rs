@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use segue_core::{
     MessageKey, Turn,
-    ports::{Appended, Job, JobKind, Settled, Store, StoreError},
+    ports::{Alive, Appended, Job, JobKind, Settled, Store, StoreError},
 };
 use segue_store::{OpenError, SqliteOptions, SqliteStore, open_url};
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ async fn everything_is_there_after_the_next_start() {
     let events = vec![joined(), says_once("hello", "k")];
     let commit = draft(&session, 2, events).bot_state("{}").job(Job::ExpireIdle, 50).commit();
     let session = record(&*store, commit).await;
-    store.record_alive(100, &[(session.id, 90)]).await.unwrap();
+    store.record_alive(Alive { since: 10, at: 100 }, &[(session.id, 90)]).await.unwrap();
     let before = log(&*store, session.id).await;
     store.close().await;
 
