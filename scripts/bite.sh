@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 patches=$PWD/crates/segue-server/tests/sim/breakages
 seeds=${SEEDS:-2000}
 seconds=${BITE_SECONDS:-120}
-# One target folder for all, so that little is built anew.
+# Built without optimisation: most breakages are seen within a few worlds, and building is the longest
+# part. One target folder for all, so that little is built anew.
+export CARGO_PROFILE_TEST_OPT_LEVEL=${CARGO_PROFILE_TEST_OPT_LEVEL:-0}
 export CARGO_TARGET_DIR=${BITE_TARGET_DIR:-$PWD/target/bite}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
