@@ -20,7 +20,7 @@ use segue_server::server::Tweaks;
 pub struct Switch {
     is_off: Arc<AtomicBool>,
     is_without_jobs: Arc<AtomicBool>,
-    is_broken: Arc<AtomicBool>,
+    has_fault: Arc<AtomicBool>,
 }
 
 impl Switch {
@@ -43,18 +43,18 @@ impl Switch {
 
     /// Whoever reads a log meets a fault, and not only a store that is away.
     pub fn broken(&self) {
-        self.is_broken.store(true, Ordering::SeqCst);
+        self.has_fault.store(true, Ordering::SeqCst);
     }
 
     /// The store answers again.
     pub fn on(&self) {
         self.is_off.store(false, Ordering::SeqCst);
         self.is_without_jobs.store(false, Ordering::SeqCst);
-        self.is_broken.store(false, Ordering::SeqCst);
+        self.has_fault.store(false, Ordering::SeqCst);
     }
 
     fn check(&self, method: &str) -> Result<(), StoreError> {
-        let is_fault = self.is_broken.load(Ordering::SeqCst) && method == "read";
+        let is_fault = self.has_fault.load(Ordering::SeqCst) && method == "read";
         assert!(!is_fault, "the test has put a fault into the log");
         let has_no_jobs = self.is_without_jobs.load(Ordering::SeqCst);
         if self.is_off.load(Ordering::SeqCst) || (has_no_jobs && method == "claim_jobs") {
