@@ -222,7 +222,7 @@ impl Metrics {
         for outcome in ["durable", "failed"] {
             know(&self.commits, &[("outcome", outcome)]);
         }
-        for code in [1000, 1001, 1002, 1007, 1009, 1013, 4002] {
+        for code in [1000, 1001, 1002, 1007, 1009, 1011, 1013, 4002] {
             know(&self.closes, &Closed { by: "server", code: code_label(code) });
         }
         know(&self.closes, &Closed { by: "client", code: "none" });

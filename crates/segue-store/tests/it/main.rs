@@ -107,6 +107,7 @@ contract!(memory, sqlite: {
         old_downtimes_are_forgotten,
         a_clock_that_was_set_back_makes_no_downtime,
         the_newest_time_at_which_a_node_was_alive_is_known,
+        a_start_while_another_node_runs_ends_no_downtime,
     ],
     list: [
         sessions_come_in_order_of_creation,
