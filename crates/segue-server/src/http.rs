@@ -14,6 +14,7 @@ use crate::{
     address::Door,
     api_keys::ApiKeys,
     connectors::{Connector, Connectors},
+    health::Health,
     hub::Hub,
     limits::{self, Limits},
     node::Node,
@@ -50,6 +51,8 @@ pub struct App {
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.
     pub demo: Option<DemoConnector>,
+    /// Whether it can keep its promises.
+    pub health: Arc<Health>,
     /// The node stops.
     pub stop: CancellationToken,
     /// The sockets' tasks.

@@ -15,6 +15,7 @@ pub mod compose;
 pub mod config;
 pub mod connection;
 pub mod connectors;
+pub mod health;
 pub mod http;
 pub mod hub;
 pub mod item;

@@ -26,6 +26,7 @@ use crate::{
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
     connectors::{ConfiguredBot, Connector, Connectors},
+    health::Health,
     http::{
         self, App, DemoConnector,
         jwt::{KEY_FILE, Keys},
@@ -104,7 +105,18 @@ impl Server {
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
-        let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
+        let health = Arc::new(Health::new(
+            Arc::clone(&node),
+            opened.sqlite(),
+            config.store.folder().map(Path::to_owned),
+            config.server_limits.disk_free_mib_min,
+        ));
+        let page = metrics::Page::new(
+            Arc::clone(&node),
+            Arc::clone(&hub),
+            opened.sqlite(),
+            Arc::clone(&health),
+        );
         let metrics = match config.metrics {
             None => None,
             Some(listen) => Some(serve_metrics(listen, page, stop.clone()).await?),
@@ -121,6 +133,7 @@ impl Server {
             keys,
             limits: config.limits,
             demo,
+            health,
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),

@@ -21,6 +21,7 @@ mod events;
 mod limits_addresses;
 mod long_messages;
 mod metrics;
+mod readiness;
 mod requests;
 mod rules;
 mod secrets;
