@@ -10,6 +10,7 @@ mod setup;
 mod shown;
 mod store;
 mod talk;
+#[path = "../real/tls.rs"]
 mod tls;
 
 pub use bot::{Asked, Bot};
