@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod admin;
 mod bot;
 mod hold;
 mod http;
@@ -13,6 +14,7 @@ mod talk;
 #[path = "../real/tls.rs"]
 mod tls;
 
+pub use admin::Admin;
 pub use bot::{Asked, Bot};
 pub use hold::Hold;
 pub use http::{Answer, Request};
