@@ -272,6 +272,9 @@ pub enum TurnOutcome {
     Failed,
     /// Something else ended it, for instance the session.
     CutShort,
+    /// The user did not want it, whether it had been started or not. What it answers, or would have
+    /// answered, is done with.
+    Stopped,
 }
 
 /// How serious a notice is.

@@ -9,6 +9,12 @@ use crate::{
     SessionId, Timestamp, TokenId, Turn, TurnReason,
 };
 
+mod archive;
+
+pub use archive::{
+    Deletion, Listed, Liveness, LogDigest, Order, Put, Record, RecordKind, SessionQuery, Visible,
+};
+
 // ---------------------------------------------------------------------------------------- store
 
 /// Everything that one conditional write puts into the store: all of it or nothing.
@@ -148,15 +154,6 @@ pub struct Downtime {
     pub to: Timestamp,
 }
 
-/// A session as a list shows it.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The folded state.
-    pub session: Session,
-    /// When a frame of the user was last known to have come.
-    pub last_seen: Timestamp,
-}
-
 /// Try again: the store did not do it, or its fate is unknown. Repeating with the same ids is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("store unavailable: {0}")]
@@ -240,9 +237,27 @@ pub trait Store: Send + Sync {
         since: Timestamp,
     ) -> Result<Vec<Downtime>, StoreError>;
 
-    /// Sessions in order of creation, after one of them, at most `limit`.
-    async fn list(&self, after: Option<SessionId>, limit: usize)
-    -> Result<Vec<Listed>, StoreError>;
+    /// The sessions that a query asks for.
+    async fn list(&self, query: &SessionQuery) -> Result<Vec<Listed>, StoreError>;
+
+    /// Deletes a session with everything that was kept of it, live or not, and keeps the proof; that
+    /// of the first time where it was deleted before. `None` for a session that never was.
+    async fn delete_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Option<Deletion>, StoreError>;
+
+    /// The proof that a session was deleted.
+    async fn deletion(&self, id: SessionId) -> Result<Option<Deletion>, StoreError>;
+
+    /// All records of a kind, in order of their ids.
+    async fn records(&self, kind: RecordKind) -> Result<Vec<Record>, StoreError>;
+
+    /// Writes a record, if the stored one has the revision before it, or none is stored and it is
+    /// the first.
+    async fn put_record(&self, record: &Record) -> Result<Put, StoreError>;
 
     /// Whether the store can write now; for readiness.
     async fn check(&self) -> Result<(), StoreError>;

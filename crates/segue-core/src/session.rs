@@ -62,14 +62,14 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Greeting {
-    /// No turn has ended well so far.
+    /// No turn has ended well or was stopped so far.
     Owed {
         /// How often the greeting has failed.
         failures: u32,
         /// When it failed last, or zero.
         failed_at: Timestamp,
     },
-    /// A turn has ended well; there is never a second greeting.
+    /// A turn has ended well, or the user stopped one; there is never a second greeting.
     Given,
 }
 
@@ -184,6 +184,8 @@ pub enum Command {
         /// `metadata.custom` as sent.
         custom: Option<Json>,
     },
+    /// The user does not want the turn that is running or due.
+    StopTurn,
     /// A worker begins, or takes over, a turn.
     StartTurn {
         /// Which.
@@ -326,6 +328,9 @@ pub enum Rejected {
     /// The bot joined, or was there and left: nothing to do.
     #[error("the bot has joined already")]
     AlreadyJoined,
+    /// No turn is running or due: there is nothing to stop.
+    #[error("no turn is running or due")]
+    NoTurn,
     /// This very thing is in the log.
     #[error("done already")]
     AlreadyDone,

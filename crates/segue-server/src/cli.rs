@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -18,6 +18,7 @@ use crate::{
     http::DemoConnector,
     limits,
     server::{self, Server, Tweaks},
+    supervisor::{self, NotifyState},
 };
 
 mod sessions;
@@ -275,22 +276,43 @@ fn serve(
         demo = Some(DemoConnector { token, host: "localhost".to_owned() });
     }
     config.warnings.iter().for_each(|it| warn!("{it}"));
-    block_on(run(config, demo))?;
+    let listener = given_listener(demo.is_some())?;
+    block_on(run(config, demo, listener))?;
     Ok(())
 }
 
-async fn run(config: Config, demo: Option<DemoConnector>) -> anyhow::Result<()> {
+/// The socket of the service manager; the demonstration is as careful with it as with its own.
+fn given_listener(is_demo: bool) -> Result<Option<TcpListener>, Failed> {
+    let Some(listener) = supervisor::listener()? else { return Ok(None) };
+    let address = listener.local_addr().context("cannot ask where the given socket listens")?;
+    if is_demo && !address.ip().is_loopback() {
+        return Err(Failed::Usage(anyhow::anyhow!(
+            "the service manager's socket on {address} can be reached from other machines, and the \
+             demonstration is for this one only; write a configuration file with a connector"
+        )));
+    }
+    Ok(Some(listener))
+}
+
+async fn run(
+    config: Config,
+    demo: Option<DemoConnector>,
+    listener: Option<TcpListener>,
+) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let store = config.store.clone();
     let is_demo = demo.is_some();
-    let server = Server::start(config, demo, Tweaks::default()).await?;
+    let server = Server::start(config, demo, Tweaks { listener, ..Tweaks::default() }).await?;
     greet(server.address(), &store, is_demo);
+    supervisor::tell(&NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
+        () = supervisor::watchdog() => {}
     }
+    supervisor::tell(&NotifyState::Stopping);
     server.stop().await;
     Ok(())
 }

@@ -6,6 +6,7 @@ use axum::{
     Router, middleware,
     routing::{any, get, post},
 };
+use segue_core::{Session, SessionId, ports::StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -24,6 +25,7 @@ pub mod hosts;
 pub mod jwt;
 mod rates;
 mod sessions;
+mod stop;
 mod ws;
 
 pub use demo::DemoConnector;
@@ -61,6 +63,38 @@ impl App {
         let is_allowed = origin.is_none_or(|it| connector.hosts.accept_origin(it));
         is_allowed.then(|| (claims, Arc::clone(connector)))
     }
+
+    /// The session of this name, for the access token that created it and for no other. One that
+    /// has ended is there for a while.
+    async fn open(
+        &self,
+        name: &str,
+        claims: &Claims,
+        connector: &Connector,
+    ) -> Result<Arc<Session>, NotOpened> {
+        let id: SessionId = name.parse().map_err(|_| NotOpened::Unknown)?;
+        let loaded = self.node.load(id).await.map_err(NotOpened::Unavailable)?;
+        let session = loaded.ok_or(NotOpened::Unknown)?;
+        let readable_ms = connector.limits.readable_after_end_seconds * 1_000;
+        if session.ended_at().is_some_and(|at| self.node.now() >= at + readable_ms) {
+            return Err(NotOpened::Unknown);
+        }
+        if session.facts.token != claims.jti {
+            return Err(NotOpened::NotYours);
+        }
+        Ok(session)
+    }
+}
+
+/// Why a request does not get at a session.
+#[derive(Debug)]
+enum NotOpened {
+    /// There is none of this name, or no longer.
+    Unknown,
+    /// Another access token created it.
+    NotYours,
+    /// The store does not answer.
+    Unavailable(StoreError),
 }
 
 /// All routes.
@@ -68,6 +102,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/v1/access-token", post(access_token::create))
         .route("/api/v1/sessions", post(sessions::create))
+        .route("/api/v1/sessions/{id}/stop", post(stop::stop))
         .route("/ws", any(ws::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -24,5 +24,6 @@ pub mod rates;
 pub mod serve;
 pub mod server;
 pub mod socket;
+pub mod supervisor;
 pub mod turn;
 pub mod wire;

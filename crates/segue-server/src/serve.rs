@@ -65,15 +65,38 @@ impl Peer {
     }
 }
 
-/// Serves until told to stop; then connecting is refused, and connections that were accepted have
-/// a while to be answered. Sockets that were upgraded are not waited for.
-pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+/// Where connections come in, and what becomes of those that nobody has accepted when the server
+/// stops.
+#[derive(Debug)]
+pub enum Listener {
+    /// Ends with the server: what the kernel has accepted by then is answered.
+    Own(TcpListener),
+    /// A service manager keeps it open: what nobody has accepted waits for the next process.
+    Given(TcpListener),
+}
+
+impl Listener {
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp().local_addr()
+    }
+
+    fn tcp(&self) -> &TcpListener {
+        let (Self::Own(tcp) | Self::Given(tcp)) = self;
+        tcp
+    }
+}
+
+/// Serves until told to stop; then connecting is refused (or waits, where the listener is given),
+/// and connections that were accepted have a while to be answered. Sockets that were upgraded are
+/// not waited for.
+pub async fn serve(listener: Listener, app: Router, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
+            accepted = listener.tcp().accept() => match accepted {
                 Ok((tcp, address)) => begin(&connections, tcp, address, &app),
                 Err(error) => {
                     // Mostly a lack of descriptors, which passes; others concern one connection.
@@ -83,11 +106,15 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
             },
         }
     }
-    // The kernel has accepted these already: their clients believe that they are connected.
-    while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
-        begin(&connections, tcp, address, &app);
+    match listener {
+        // The kernel has accepted these already: their clients believe that they are connected.
+        Listener::Own(listener) => {
+            while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
+                begin(&connections, tcp, address, &app);
+            }
+        }
+        Listener::Given(_) => {}
     }
-    drop(listener);
     connections.close();
     let grace = Duration::from_millis(limits::STOP_ANSWER_MS);
     if tokio::time::timeout(grace, connections.wait()).await.is_err() {

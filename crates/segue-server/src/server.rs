@@ -32,7 +32,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
-    serve::serve,
+    serve::{Listener, serve},
 };
 
 /// A server that runs.
@@ -51,9 +51,11 @@ enum Opened {
     Sqlite(Arc<SqliteStore>),
 }
 
-/// What tests change about a server.
+/// What a server is started with beside its configuration: mostly nothing.
 #[derive(Default)]
 pub struct Tweaks {
+    /// Listens here instead of on the configured address; somebody else keeps it open.
+    pub listener: Option<std::net::TcpListener>,
     /// Called on the store's writer before each commit; holding it holds the commit.
     pub before_commit: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Puts something between the server and its store, such as one that can be away.
@@ -68,9 +70,10 @@ impl Server {
     pub async fn start(
         config: Config,
         demo: Option<DemoConnector>,
-        tweaks: Tweaks,
+        mut tweaks: Tweaks,
     ) -> anyhow::Result<Self> {
         outgoing::install_crypto();
+        let given = tweaks.listener.take();
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
         let keys = open_keys(&config.store, (sources.now)())?;
@@ -81,11 +84,8 @@ impl Server {
         let node = Arc::new(Node::new(node_id, store, broker, sources));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let listen = config.server.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener.local_addr()?;
+        let listener = listen(given, config.server.listen).await?;
+        let address = listener.address()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
         let app = Arc::new(App {
@@ -149,6 +149,18 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn listen(
+    given: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> anyhow::Result<Listener> {
+    if let Some(given) = given {
+        given.set_nonblocking(true)?;
+        return Ok(Listener::Given(TcpListener::from_std(given)?));
+    }
+    let listener = TcpListener::bind(address).await;
+    Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
 }
 
 fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {

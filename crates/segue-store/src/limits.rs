@@ -44,3 +44,6 @@ pub const LOCK_WAIT_MS: u64 = 5_000;
 /// Beginning the write-ahead log anew is given up after so many milliseconds of waiting for readers
 /// and tried again later: it is the writer that waits.
 pub const RESTART_WAIT_MS: u64 = 100;
+
+/// A `user_id` has so many bytes at most; sessions with a longer one cannot be found by it.
+pub const USER_ID_BYTES_MAX: usize = 200;

@@ -12,12 +12,13 @@ use parking_lot::Mutex;
 use segue_core::{
     Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp, TokenId,
     ports::{
-        Appended, Claim, ClaimedJob, Commit, Downtime, Job, JobId, JobKind, Listed, NewJob, Page,
-        ReadLimit, Settled, Store, StoreError,
+        Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Job, JobId, JobKind, Listed,
+        Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind, SessionQuery, Settled,
+        Store, StoreError,
     },
 };
 
-use crate::commit::assert_well_formed;
+use crate::commit::{LogDigester, assert_well_formed, user_of};
 
 /// Every session in the memory of this process.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Memory {
     sessions: BTreeMap<SessionId, Kept>,
-    /// In order of creation; a session's place is its number.
+    /// In order of creation; a session's place is its number, also once it was deleted.
     created: Vec<SessionId>,
     tokens: BTreeMap<TokenId, u32>,
     jobs: BTreeMap<JobId, KeptJob>,
@@ -36,6 +37,8 @@ struct Memory {
     newest_job: i64,
     alive_at: Option<Timestamp>,
     downtimes: Vec<Downtime>,
+    deletions: BTreeMap<SessionId, Deletion>,
+    records: BTreeMap<(RecordKind, String), Record>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,7 @@ struct Kept {
     log: Vec<(Entry, usize)>,
     keys: BTreeMap<MessageKey, usize>,
     bot_state: Option<String>,
+    created_at: Timestamp,
     last_seen: Timestamp,
 }
 
@@ -183,21 +187,37 @@ impl Store for MemoryStore {
         Ok(memory.downtimes.clone())
     }
 
-    async fn list(
+    async fn list(&self, query: &SessionQuery) -> Result<Vec<Listed>, StoreError> {
+        Ok(self.memory.lock().list(query))
+    }
+
+    async fn delete_session(
         &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<Listed>, StoreError> {
+        id: SessionId,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Option<Deletion>, StoreError> {
+        Ok(self.memory.lock().delete_session(id, now, by))
+    }
+
+    async fn deletion(&self, id: SessionId) -> Result<Option<Deletion>, StoreError> {
+        Ok(self.memory.lock().deletions.get(&id).cloned())
+    }
+
+    async fn records(&self, kind: RecordKind) -> Result<Vec<Record>, StoreError> {
         let memory = self.memory.lock();
-        let first = match after {
-            None => 0,
-            Some(id) => match memory.sessions.get(&id) {
-                None => return Ok(Vec::new()),
-                Some(kept) => kept.number + 1,
-            },
-        };
-        let ids = memory.created[first..].iter().take(limit);
-        Ok(ids.map(|id| memory.sessions[id].listed()).collect())
+        Ok(memory.records.values().filter(|it| it.kind == kind).cloned().collect())
+    }
+
+    async fn put_record(&self, record: &Record) -> Result<Put, StoreError> {
+        let mut memory = self.memory.lock();
+        let place = (record.kind, record.id.clone());
+        let stored = memory.records.get(&place).map_or(0, |it| it.revision);
+        if stored + 1 != record.revision {
+            return Ok(Put::Conflict);
+        }
+        memory.records.insert(place, record.clone());
+        Ok(Put::Written)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -243,6 +263,53 @@ impl Memory {
                 self.tokens.get(token).copied().unwrap_or(0) < *sessions_max
             }
         }
+    }
+
+    fn list(&self, query: &SessionQuery) -> Vec<Listed> {
+        let after = match query.after {
+            None => None,
+            Some(id) => match self.sessions.get(&id) {
+                None => return Vec::new(),
+                Some(kept) => Some(kept.number),
+            },
+        };
+        let numbers: Box<dyn Iterator<Item = usize>> = match query.order {
+            Order::OldestFirst => Box::new(after.map_or(0, |it| it + 1)..self.created.len()),
+            Order::NewestFirst => Box::new((0..after.unwrap_or(self.created.len())).rev()),
+        };
+        numbers
+            .filter_map(|number| self.sessions.get(&self.created[number]))
+            .map(Kept::listed)
+            .filter(|it| fits(query, it))
+            .take(query.limit)
+            .collect()
+    }
+
+    fn delete_session(&mut self, id: SessionId, now: Timestamp, by: &str) -> Option<Deletion> {
+        if let Some(earlier) = self.deletions.get(&id) {
+            return Some(earlier.clone());
+        }
+        let kept = self.sessions.remove(&id)?;
+        let mut digester = LogDigester::default();
+        for (entry, _) in &kept.log {
+            let event = serde_json::to_string(&entry.event).expect("an event is plain data");
+            digester.take(entry.id.0.to_be_bytes(), entry.position.0, entry.at, &event);
+        }
+        let jobs = self.jobs.extract_if(.., |_, it| it.session == id);
+        for (job_id, job) in jobs {
+            self.due.remove(&(job.job.kind(), job.run_at, job_id));
+        }
+        let deletion = Deletion {
+            session: id,
+            connector: kept.session.facts.connector.clone(),
+            created_at: kept.created_at,
+            deleted_at: now,
+            by: by.to_owned(),
+            entries: digester.entries,
+            digest: digester.finish(),
+        };
+        self.deletions.insert(id, deletion.clone());
+        Some(deletion)
     }
 
     fn add_job(&mut self, session: SessionId, new: NewJob) {
@@ -299,6 +366,7 @@ impl Kept {
             log: Vec::new(),
             keys: BTreeMap::new(),
             bot_state: None,
+            created_at: commit.entries[0].at,
             last_seen: commit.entries[0].at,
         }
     }
@@ -351,7 +419,12 @@ impl Kept {
     }
 
     fn listed(&self) -> Listed {
-        Listed { session: Session::clone(&self.session), last_seen: self.last_seen }
+        Listed {
+            session: Session::clone(&self.session),
+            created_at: self.created_at,
+            last_seen: self.last_seen,
+            user_id: user_of(&self.session.facts),
+        }
     }
 }
 
@@ -364,6 +437,21 @@ impl KeptJob {
     fn is_held_by(&self, node: NodeId) -> bool {
         self.lease.is_some_and(|it| it.node == node)
     }
+}
+
+fn fits(query: &SessionQuery, listed: &Listed) -> bool {
+    let ended_at = listed.session.ended_at();
+    let is_wanted = match query.liveness {
+        None => true,
+        Some(Liveness::Live) => ended_at.is_none(),
+        Some(Liveness::Ended) => ended_at.is_some(),
+    };
+    is_wanted
+        && query.connectors.includes(&listed.session.facts.connector)
+        && query.created_from.is_none_or(|from| listed.created_at >= from)
+        && query.created_before.is_none_or(|before| listed.created_at < before)
+        && query.ended_before.is_none_or(|before| ended_at.is_some_and(|it| it < before))
+        && query.user_id.as_ref().is_none_or(|it| listed.user_id.as_ref() == Some(it))
 }
 
 /// As many as where entries are stored, so that pages are the same everywhere.

@@ -5,6 +5,7 @@
 
 mod alive;
 mod append;
+mod archive;
 mod checkpoint;
 mod codec;
 mod jobs;
@@ -21,8 +22,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 
@@ -212,18 +213,42 @@ impl Store for SqliteStore {
         self.change(SMALL_CHANGE_BYTES, record).await
     }
 
-    async fn list(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<Listed>, StoreError> {
-        let rows = self.readers.read(move |reader| read::sessions(reader, after, limit)).await?;
+    async fn list(&self, query: &SessionQuery) -> Result<Vec<Listed>, StoreError> {
+        let query = query.clone();
+        let rows = self.readers.read(move |reader| archive::sessions(reader, &query)).await?;
         let mut listed = Vec::with_capacity(rows.len());
-        for row in rows {
-            let last_seen = row.last_seen;
-            listed.push(Listed { session: self.session_of(row).await?, last_seen });
+        for mut row in rows {
+            let (created_at, last_seen) = (row.created_at, row.last_seen);
+            let user_id = row.user_id.take();
+            let session = self.session_of(row).await?;
+            listed.push(Listed { session, created_at, last_seen, user_id });
         }
         Ok(listed)
+    }
+
+    async fn delete_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Option<Deletion>, StoreError> {
+        let by = by.to_owned();
+        let delete = move |writing: &mut Writing| archive::delete(writing, id, now, &by);
+        self.change(SMALL_CHANGE_BYTES, delete).await
+    }
+
+    async fn deletion(&self, id: SessionId) -> Result<Option<Deletion>, StoreError> {
+        self.readers.read(move |reader| archive::deletion(reader, id)).await
+    }
+
+    async fn records(&self, kind: RecordKind) -> Result<Vec<Record>, StoreError> {
+        self.readers.read(move |reader| archive::records(reader, kind)).await
+    }
+
+    async fn put_record(&self, record: &Record) -> Result<Put, StoreError> {
+        let record = record.clone();
+        let put = move |writing: &mut Writing| archive::put_record(writing, &record);
+        self.change(SMALL_CHANGE_BYTES, put).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

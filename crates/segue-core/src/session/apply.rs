@@ -120,11 +120,18 @@ impl Session {
     fn end_turn(&mut self, turn: Turn, outcome: TurnOutcome, at: Timestamp) {
         let was_greeting = match &self.state.floor {
             Floor::BotRunning(running) if running.turn == turn => running.why == TurnReason::Join,
-            Floor::BotDue { turn: due, why, .. } if *due == turn => *why == TurnReason::Join,
+            Floor::BotDue { turn: due, why, .. } if *due == turn => {
+                let is_greeting = *why == TurnReason::Join;
+                // What it would have answered is not wanted any more. A greeting answers nothing.
+                if outcome == TurnOutcome::Stopped && !is_greeting {
+                    self.state.answered_to = self.state.last_input;
+                }
+                is_greeting
+            }
             _ => return,
         };
         self.state.greeting = match (self.state.greeting, outcome) {
-            (_, TurnOutcome::Finished) => Greeting::Given,
+            (_, TurnOutcome::Finished | TurnOutcome::Stopped) => Greeting::Given,
             (Greeting::Owed { failures, .. }, TurnOutcome::Failed) if was_greeting => {
                 Greeting::Owed { failures: failures + 1, failed_at: at }
             }
@@ -158,5 +165,6 @@ fn is_by_user(event: &Event) -> bool {
             | Event::JoinRequested { .. }
             | Event::UserMessagePosted { .. }
             | Event::EndRequested { .. }
+            | Event::TurnEnded { outcome: TurnOutcome::Stopped, .. }
     )
 }

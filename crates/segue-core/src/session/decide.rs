@@ -43,6 +43,7 @@ impl Session {
                 let asked = Event::EndRequested { custom: custom.clone() };
                 self.end(EndReason::UserEnd, Some(asked))
             }
+            (Command::StopTurn, Actor::User) => self.decide_stop_turn()?,
 
             (Command::StartTurn { turn, attempt, input_to }, Actor::Bot) => {
                 self.decide_start_turn(now, *turn, *attempt, *input_to)?
@@ -147,6 +148,13 @@ impl Session {
             }
             _ => Err(Rejected::Outlived),
         }
+    }
+
+    /// Ends the turn that is there, and says nothing about it: it is what the user wanted. Messages
+    /// that wait behind a running turn were not what it was about, and make the next one.
+    fn decide_stop_turn(&self) -> Result<Vec<Event>, Rejected> {
+        let events = self.close_turn(TurnOutcome::Stopped);
+        if events.is_empty() { Err(Rejected::NoTurn) } else { Ok(events) }
     }
 
     fn decide_say(&self, token: Position, number: u32, say: &Say) -> Result<Vec<Event>, Rejected> {

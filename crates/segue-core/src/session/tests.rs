@@ -21,6 +21,7 @@ mod greeting;
 mod handoff;
 mod places;
 mod properties;
+mod stops;
 mod turns;
 
 /// Runs a script on a session that has just started, and compares what follows from each line.
@@ -120,6 +121,7 @@ impl Stage {
                 custom: None,
             },
             "ends" => Command::End { custom: None },
+            "stops" => Command::StopTurn,
             other => panic!("users do not know how to {other}"),
         }
     }
@@ -296,6 +298,7 @@ fn name(event: &Event) -> String {
                 TurnOutcome::Finished => "finished",
                 TurnOutcome::Failed => "failed",
                 TurnOutcome::CutShort => "cut short",
+                TurnOutcome::Stopped => "stopped",
             };
             format!("turn {} {outcome}", turn.0)
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context as _, bail};
 use segue_core::{
     Floor, Position, SessionId, Timestamp,
-    ports::{Listed, ReadLimit, Store},
+    ports::{Listed, ReadLimit, SessionQuery, Store},
 };
 use segue_store::SqliteStore;
 use serde_json::json;
@@ -22,37 +22,29 @@ pub async fn list(url: &StoreUrl, is_json: bool, out: &mut impl Write) -> anyhow
             "ID", "STARTED", "LAST EVENT", "CONNECTOR", "EVENTS"
         )?;
     }
-    let mut after = None;
+    let mut query = SessionQuery::first(limits::LIST_PAGE);
     loop {
-        let page = store.list(after, limits::LIST_PAGE).await?;
+        let page = store.list(&query).await?;
         let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.session.id);
+        query.after = Some(last.session.id);
         for listed in &page {
-            if is_json { list_json(listed, out)? } else { list_line(&store, listed, out).await? }
+            if is_json { list_json(listed, out)? } else { list_line(listed, out)? }
         }
     }
 }
 
-async fn list_line(
-    store: &SqliteStore,
-    listed: &Listed,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+fn list_line(listed: &Listed, out: &mut impl Write) -> io::Result<()> {
     let session = &listed.session;
-    let first = ReadLimit { entries: 1, bytes: limits::PAGE_BYTES_MAX };
-    let start = store.read(session.id, Position(0), first).await?;
-    let started_at = start.entries.first().map_or(0, |it| it.at);
     writeln!(
         out,
         "{:36}  {:24}  {:24}  {:12}  {:>6}  {}",
         session.id.to_string(),
-        wire::timestamp(started_at),
+        wire::timestamp(listed.created_at),
         wire::timestamp(session.state.last_at),
         session.facts.connector.to_string(),
         session.state.reached.0,
         state(&session.state.floor),
-    )?;
-    Ok(())
+    )
 }
 
 fn list_json(listed: &Listed, out: &mut impl Write) -> io::Result<()> {

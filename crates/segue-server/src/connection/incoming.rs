@@ -132,7 +132,10 @@ impl Connection {
             }
             // Not for users; and what became of the command is not known to be bad.
             Fate::Rejected(
-                Rejected::AlreadyDone | Rejected::Outlived | Rejected::NotYet { .. },
+                Rejected::NoTurn
+                | Rejected::AlreadyDone
+                | Rejected::Outlived
+                | Rejected::NotYet { .. },
             )
             | Fate::Unavailable => {
                 self.delivery.look_soon(now);

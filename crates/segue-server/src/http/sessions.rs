@@ -85,7 +85,7 @@ pub async fn create(
 }
 
 /// The token of an `Authorization` header.
-fn bearer(headers: &HeaderMap) -> Result<&str, HttpError> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, HttpError> {
     let header = headers.get("authorization").ok_or(HttpError::MissingAccessToken)?;
     let malformed = HttpError::MissingAuthenticationHeaders;
     let text = header.to_str().map_err(|_| malformed)?;

@@ -17,7 +17,7 @@ use axum::{
 use segue_core::{Sequence, SessionId, ports::StoreError};
 use tracing::{Instrument, Span, debug, info, warn};
 
-use super::{App, error::CorrelationId};
+use super::{App, NotOpened, error::CorrelationId};
 use crate::{
     connection::{CloseCode, Connection},
     connectors::Connector,
@@ -115,23 +115,16 @@ async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
     if app.stop.is_cancelled() {
         return Ok(Granted::Later);
     }
-    let id: SessionId = asked.session.parse().map_err(|_| HttpError::UnknownSession)?;
-    let session = match app.node.load(id).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return Err(HttpError::UnknownSession),
-        Err(error) => {
-            warn!(session.id = %id, %error, "cannot open session {id} now");
+    let session = match app.open(&asked.session, &claims, &connector).await {
+        Ok(session) => session,
+        Err(NotOpened::Unknown) => return Err(HttpError::UnknownSession),
+        Err(NotOpened::NotYours) => return Err(HttpError::NotAuthenticated),
+        Err(NotOpened::Unavailable(error)) => {
+            warn!(session = asked.session, %error, "cannot open session {} now", asked.session);
             return Ok(Granted::Later);
         }
     };
-    let now = app.node.now();
-    let readable_ms = connector.limits.readable_after_end_seconds * 1_000;
-    if session.ended_at().is_some_and(|at| now >= at + readable_ms) {
-        return Err(HttpError::UnknownSession);
-    }
-    if session.facts.token != claims.jti {
-        return Err(HttpError::NotAuthenticated);
-    }
+    let (id, now) = (session.id, app.node.now());
     let subscription = seat(app, id, &connector)?;
     // Read again, in this order: what the cursor claims is compared with a state that is newer.
     let opened = async {

@@ -142,12 +142,14 @@ pub enum HttpError {
     /// No `Authorization` header.
     MissingAccessToken,
     /// The access token is malformed, expired, forged, used from a wrong origin or by a connector
-    /// that was disabled since.
+    /// that was disabled since, or for a session that it did not create.
     InvalidAccessToken,
     /// The body is not JSON, or a field is of the wrong type.
     UnreadableRequest,
     /// Anything internal while making a session.
     SessionNotCreated,
+    /// Anything internal while stopping a turn.
+    TurnNotStopped,
     /// Too many requests from an address or for a connector, or too many sessions of a token.
     RateLimited {
         /// When there is room again.
@@ -157,7 +159,7 @@ pub enum HttpError {
     MissingParameters,
     /// Upgrade: a bad or expired token, a wrong origin, or not this session's token.
     NotAuthenticated,
-    /// Upgrade: an unknown session, or one past its retention.
+    /// An unknown session, or one past its retention.
     UnknownSession,
     /// Upgrade: the session has as many connections as it may, all alive.
     TooManyConnections {
@@ -186,7 +188,9 @@ impl HttpError {
             HttpError::UnknownSession | HttpError::UnknownPath => 404,
             HttpError::WrongMethod => 405,
             HttpError::RateLimited { .. } | HttpError::TooManyConnections { .. } => 429,
-            HttpError::TokenNotCreated | HttpError::SessionNotCreated => 500,
+            HttpError::TokenNotCreated
+            | HttpError::SessionNotCreated
+            | HttpError::TurnNotStopped => 500,
         }
     }
 
@@ -202,6 +206,7 @@ impl HttpError {
             HttpError::InvalidAccessToken => "Invalid access token",
             HttpError::UnreadableRequest => "Error parsing request",
             HttpError::SessionNotCreated => "Failed to create session",
+            HttpError::TurnNotStopped => "Failed to stop turn",
             HttpError::RateLimited { .. } => RATE_LIMIT_EXCEEDED,
             HttpError::MissingParameters => "invalid connection parameters",
             HttpError::NotAuthenticated => "authentication failed",
@@ -224,6 +229,7 @@ impl HttpError {
             HttpError::InvalidAccessToken => "invalid_access_token",
             HttpError::UnreadableRequest => "error_parsing_request",
             HttpError::SessionNotCreated => "failed_to_create_session",
+            HttpError::TurnNotStopped => "failed_to_stop_turn",
             HttpError::RateLimited { .. } => RATE_LIMITED,
             HttpError::MissingParameters => "invalid_connection_parameters",
             HttpError::NotAuthenticated => "authentication_failed",

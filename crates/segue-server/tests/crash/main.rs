@@ -25,6 +25,7 @@ mod client;
 #[path = "../real/dice.rs"]
 mod dice;
 mod ledger;
+#[expect(dead_code, reason = "the proxy tests need more of it")]
 #[path = "../real/program.rs"]
 mod program;
 mod user;

@@ -30,5 +30,6 @@ mod section_6_failures;
 mod section_7;
 mod section_8;
 mod section_8_close;
+mod section_9;
 mod smoke;
 mod upgrade;

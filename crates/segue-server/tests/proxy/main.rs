@@ -18,6 +18,7 @@ mod raw;
 mod proxy;
 mod shop;
 
+mod activation;
 mod closes;
 mod cut;
 mod folder;

@@ -2,7 +2,8 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
@@ -24,6 +25,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// More of its environment; it inherits none but `PATH`.
     pub environment: Vec<(String, String)>,
+    /// The listening socket that it is given, as by a service manager.
+    pub listener: Option<TcpListener>,
 }
 
 /// The program, running.
@@ -51,7 +54,17 @@ impl Launch {
             words: words.map(str::to_owned).collect(),
             folder: folder.into(),
             environment: Vec::new(),
+            listener: None,
         }
+    }
+
+    /// With this listening socket as descriptor 3, which is how service managers give it.
+    pub fn listening(mut self, listener: &TcpListener) -> Self {
+        // The shell moves it to its place, and knows the process that it becomes.
+        let shell = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+        self.words.splice(0..0, ["sh", "-c", shell].map(str::to_owned));
+        self.listener = Some(listener.try_clone().expect("there are descriptors"));
+        self
     }
 
     /// With this in its environment.
@@ -62,13 +75,14 @@ impl Launch {
 
     fn spawn(&self) -> Child {
         let mut command = Command::new(&self.words[0]);
+        let listener = self.listener.as_ref().map(|it| it.try_clone().expect("descriptors"));
         command
             .args(&self.words[1..])
             .current_dir(&self.folder)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(listener.map_or_else(Stdio::null, |it| OwnedFd::from(it).into()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.words))

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 
@@ -228,13 +228,38 @@ impl Store for NodeStore {
         Ok(downtimes)
     }
 
-    async fn list(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<Listed>, StoreError> {
+    async fn list(&self, query: &SessionQuery) -> Result<Vec<Listed>, StoreError> {
         self.before("list").await?;
-        self.world.store.list(after, limit).await
+        self.world.store.list(query).await
+    }
+
+    async fn delete_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        by: &str,
+    ) -> Result<Option<Deletion>, StoreError> {
+        self.before("delete_session").await?;
+        let deletion = self.world.store.delete_session(id, now, by).await?;
+        self.after("delete_session").await?;
+        Ok(deletion)
+    }
+
+    async fn deletion(&self, id: SessionId) -> Result<Option<Deletion>, StoreError> {
+        self.before("deletion").await?;
+        self.world.store.deletion(id).await
+    }
+
+    async fn records(&self, kind: RecordKind) -> Result<Vec<Record>, StoreError> {
+        self.before("records").await?;
+        self.world.store.records(kind).await
+    }
+
+    async fn put_record(&self, record: &Record) -> Result<Put, StoreError> {
+        self.before("put_record").await?;
+        let put = self.world.store.put_record(record).await?;
+        self.after("put_record").await?;
+        Ok(put)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -116,8 +116,18 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
     let first_at = commit.entries.first().map_or(0, |it| it.at);
     let connection = &writing.connection;
     connection
-        .prepare_cached("insert into sessions (key, id, facts) values (?1, ?2, ?3)")?
-        .execute(params![key, commit.session, facts])?;
+        .prepare_cached(
+            "insert into sessions (key, id, facts, connector, user_id, created_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            key,
+            commit.session,
+            facts.facts,
+            facts.connector,
+            facts.user_id,
+            first_at
+        ])?;
     connection
         .prepare_cached("insert into presence (session, seen_at) values (?1, ?2)")?
         .execute([key, first_at])?;
@@ -143,6 +153,12 @@ fn write_state(writing: &Writing, session: i64, commit: &CommitRows) -> rusqlite
     write.execute(params![session, commit.head, STATE_VERSION, commit.state])?;
     drop(write);
 
+    if let Some(ended_at) = commit.ended_at {
+        writing
+            .connection
+            .prepare_cached("update sessions set ended_at = ?2 where key = ?1")?
+            .execute([session, ended_at])?;
+    }
     if let Some(state) = &commit.bot_state {
         let mut write = writing.connection.prepare_cached(
             "insert into bot_states (session, state) values (?1, ?2)

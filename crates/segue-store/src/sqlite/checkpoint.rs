@@ -68,6 +68,23 @@ pub fn restart_log(writer: &Connection) -> Result<(), String> {
     }
 }
 
+/// Empties the write-ahead log, on the writer's connection between two groups, so that nothing that
+/// was deleted stays in it. False where a reader is in the way for long: to be tried again.
+pub fn erase_log(writer: &Connection) -> Result<bool, String> {
+    let erase = || {
+        writer.busy_timeout(Duration::from_millis(RESTART_WAIT_MS))?;
+        let is_busy = writer
+            .prepare_cached("pragma wal_checkpoint(truncate)")?
+            .query_row([], |row| row.get::<_, i64>(0));
+        writer.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))?;
+        is_busy
+    };
+    match erase() {
+        Ok(is_busy) => Ok(is_busy == 0),
+        Err(cause) => tolerate(&cause).map(|()| false),
+    }
+}
+
 /// Leaves one file at the end, on the writer's connection.
 pub fn truncate_log(writer: &Connection) -> Result<(), String> {
     match checkpoint(writer, "truncate") {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use rusqlite::{Row, types::Type};
 use segue_core::{
-    Entry, EntryId, MessageKey, Position, Sequence, Session, SessionId, State, Timestamp, TokenId,
-    Turn,
+    Entry, EntryId, Facts, MessageKey, Position, Sequence, Session, SessionId, State, Timestamp,
+    TokenId, Turn,
     ports::{Claim, Commit, Job, JobKind, NewJob, StoreError},
 };
 use sha2::{Digest, Sha256};
+
+use crate::commit::{ended_with, user_of};
 
 /// The layout of the folded state. Raise it when an older state cannot be read as it is, or would
 /// mean something else; rows with another number are folded anew from their log.
@@ -107,7 +109,9 @@ pub struct CommitRows {
     pub head: i64,
     pub entries: Vec<EntryRow>,
     /// Needed only if this commit creates the session.
-    pub facts: Option<String>,
+    pub facts: Option<FactColumns>,
+    /// Where the session ends with this commit.
+    pub ended_at: Option<i64>,
     pub state: String,
     pub jobs: Vec<JobColumns>,
     pub claims: Vec<ClaimColumns>,
@@ -117,13 +121,13 @@ pub struct CommitRows {
 impl CommitRows {
     pub fn of(commit: &Commit) -> Self {
         let session = &commit.session;
-        let facts = || serde_json::to_string(&*session.facts).expect("facts are plain data");
         Self {
             session: session_bytes(session.id),
             seen: to_column(commit.seen.0),
             head: to_column(session.state.head.0),
             entries: commit.entries.iter().map(EntryRow::of).collect(),
-            facts: (commit.seen == Position(0)).then(facts),
+            facts: (commit.seen == Position(0)).then(|| FactColumns::of(&session.facts)),
+            ended_at: ended_with(commit).map(to_column),
             state: serde_json::to_string(&session.state).expect("a state is plain data"),
             jobs: commit.jobs.iter().map(JobColumns::of).collect(),
             claims: commit.claims.iter().map(ClaimColumns::of).collect(),
@@ -136,6 +140,24 @@ impl CommitRows {
         let events: usize = self.entries.iter().map(|it| it.event.len()).sum();
         let bot_state = self.bot_state.as_ref().map_or(0, String::len);
         events + self.state.len() + bot_state
+    }
+}
+
+/// What is fixed of a session, as its row has it.
+#[derive(Debug)]
+pub struct FactColumns {
+    pub facts: String,
+    pub connector: String,
+    pub user_id: Option<String>,
+}
+
+impl FactColumns {
+    fn of(facts: &Facts) -> Self {
+        Self {
+            facts: serde_json::to_string(facts).expect("facts are plain data"),
+            connector: facts.connector.0.clone(),
+            user_id: user_of(facts),
+        }
     }
 }
 
@@ -197,8 +219,12 @@ fn unreadable(what: &str) -> rusqlite::Error {
 #[derive(Debug)]
 pub struct SessionRow {
     pub id: SessionId,
+    /// When its first entry was recorded.
+    pub created_at: Timestamp,
     /// When the user was last known to be there.
     pub last_seen: Timestamp,
+    /// Whose it is, where known.
+    pub user_id: Option<String>,
     facts: String,
     version: i64,
     state: String,
@@ -206,7 +232,8 @@ pub struct SessionRow {
 
 impl SessionRow {
     /// What `from_row` reads, in its order.
-    pub const SELECT: &str = "select sessions.id, seen_at, facts, version, state
+    pub const SELECT: &str = "select
+            sessions.id, seen_at, facts, version, state, created_at, user_id
         from sessions
         join states on states.session = sessions.key
         join presence on presence.session = sessions.key";
@@ -218,6 +245,8 @@ impl SessionRow {
             facts: row.get(2)?,
             version: row.get(3)?,
             state: row.get(4)?,
+            created_at: from_column(row.get(5)?),
+            user_id: row.get(6)?,
         })
     }
 

@@ -3,9 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use segue_core::{Position, Sequence, SessionId, Timestamp, ports::ReadLimit};
 
-use super::codec::{
-    EntryRow, IdBytes, SessionRow, from_column, limit_column, session_bytes, to_column,
-};
+use super::codec::{EntryRow, IdBytes, SessionRow, from_column, session_bytes, to_column};
 
 /// The rows of a session.
 pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<SessionRow>> {
@@ -14,27 +12,7 @@ pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<Se
     select.query_row([session_bytes(id)], SessionRow::from_row).optional()
 }
 
-/// The rows of sessions in order of creation.
-pub fn sessions(
-    reader: &Connection,
-    after: Option<SessionId>,
-    limit: usize,
-) -> rusqlite::Result<Vec<SessionRow>> {
-    let after = match after {
-        None => 0,
-        Some(id) => match session_key(reader, id)? {
-            None => return Ok(Vec::new()),
-            Some(key) => key,
-        },
-    };
-    let sql =
-        format!("{} where sessions.key > ?1 order by sessions.key limit ?2", SessionRow::SELECT);
-    let mut select = reader.prepare_cached(&sql)?;
-    let rows = select.query_map([after, limit_column(limit)], SessionRow::from_row)?;
-    rows.collect()
-}
-
-fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
+pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
     let mut select = reader.prepare_cached("select key from sessions where id = ?1")?;
     select.query_row([session_bytes(id)], |row| row.get(0)).optional()
 }

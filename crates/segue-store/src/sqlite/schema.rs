@@ -13,7 +13,10 @@ use crate::limits::{LOCK_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_K
 
 /// Each brings the schema from the version before it to its own, counted from 1. Once released, one
 /// is never changed: add another.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_log.sql"),
+    include_str!("../../migrations/sqlite/0002_archive.sql"),
+];
 
 /// Marks a database as Segue's, so that a path to something else is noticed before it is changed.
 const APPLICATION_ID: i64 = 0x5365_6775;

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::append::Known;
-use super::checkpoint::{restart_log, truncate_log};
+use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
@@ -78,6 +78,8 @@ pub struct Writing {
     pub connection: Connection,
     /// Where sessions end, as of the transaction at work; forgotten when one is rolled back.
     pub known: HashMap<IdBytes, Known>,
+    /// Something was deleted that must not stay in the write-ahead log.
+    pub has_erased: bool,
     newest_session_key: i64,
     newest_job_id: i64,
 }
@@ -87,7 +89,8 @@ impl Writing {
         let newest = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
         let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
-        Ok(Self { connection, known: HashMap::new(), newest_session_key, newest_job_id })
+        let known = HashMap::new();
+        Ok(Self { connection, known, has_erased: false, newest_session_key, newest_job_id })
     }
 
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.
@@ -154,6 +157,9 @@ impl WriterThread {
         }
         let group: Group = waiting.drain(..group_len(waiting)).collect();
         self.write_group(group)?;
+        if self.writing.has_erased {
+            self.writing.has_erased = !erase_log(&self.writing.connection)?;
+        }
         if self.restart.swap(false, Ordering::Relaxed) {
             restart_log(&self.writing.connection)?;
         }

@@ -2,6 +2,7 @@
 
 pub mod alive;
 pub mod append;
+pub mod archive;
 pub mod claims;
 pub mod jobs;
 pub mod list;

@@ -112,4 +112,15 @@ contract!(memory, sqlite: {
         a_listed_session_has_its_state_and_last_seen,
         a_store_that_works_passes_its_check,
     ],
+    archive: [
+        only_sessions_of_visible_connectors_are_found,
+        sessions_are_found_by_state_and_time,
+        sessions_are_found_by_their_user,
+        the_newest_come_first_where_asked,
+        a_deleted_session_is_nowhere,
+        a_deletion_is_done_once_and_proven_for_ever,
+        a_digest_is_that_of_the_log,
+        records_come_by_kind_in_order_of_their_ids,
+        a_record_changes_from_the_version_that_was_seen,
+    ],
 });

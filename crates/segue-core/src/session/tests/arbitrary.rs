@@ -10,6 +10,7 @@ pub enum Try {
     Join,
     Post,
     End,
+    Stop,
     /// A worker starts the turn that is due or running, or one beside it.
     Start {
         turn_off: i64,
@@ -56,6 +57,7 @@ fn one_try() -> impl Strategy<Value = Try> {
         3 => Just(Try::Join),
         4 => Just(Try::Post),
         1 => Just(Try::End),
+        2 => Just(Try::Stop),
         8 => (prop_oneof![8 => Just(0), 1 => -1..=1_i64], 0..4_u128, 0..40_u64)
             .prop_map(|(turn_off, worker, input_to)| Try::Start { turn_off, worker, input_to }),
         10 => (saying(), token(), prop::bool::weighted(0.1))
@@ -106,7 +108,12 @@ pub fn event() -> impl Strategy<Value = Event> {
         let (turn, attempt) = (Turn(turn), AttemptId(attempt));
         Event::TurnStarted { turn, attempt, input_to: Position(to) }
     });
-    let outcome = select(vec![TurnOutcome::Finished, TurnOutcome::Failed, TurnOutcome::CutShort]);
+    let outcome = select(vec![
+        TurnOutcome::Finished,
+        TurnOutcome::Failed,
+        TurnOutcome::CutShort,
+        TurnOutcome::Stopped,
+    ]);
     let turn_ended = (0..5_u64, outcome)
         .prop_map(|(turn, outcome)| Event::TurnEnded { turn: Turn(turn), outcome });
     let chunk = (0..3_u128, 0..4_u32, any::<bool>()).prop_map(|(message, index, is_complete)| {

@@ -30,7 +30,7 @@ proptest! {
             let placed = session.place(i as u64 * 100, vec![event], || EntryId(1));
             session.apply(&placed[0]);
             // The rules can be asked about any state, too.
-            for command in [Command::End { custom: None }, expire("")] {
+            for command in [Command::End { custom: None }, Command::StopTurn, expire("")] {
                 let _ = session.decide(9, Actor::User, &command);
                 let _ = session.decide(9, Actor::System, &command);
             }
@@ -111,6 +111,7 @@ fn command(session: &Session, one: &Try) -> Option<(Actor, Command)> {
             (Actor::User, Command::PostMessage { message_id, text, key: None, custom: None })
         }
         Try::End => (Actor::User, Command::End { custom: None }),
+        Try::Stop => (Actor::User, Command::StopTurn),
         Try::Start { turn_off, worker, input_to } => {
             let turn = Turn(session.state.turns.0.saturating_add_signed(*turn_off));
             let input_to = Position(*input_to);

@@ -39,6 +39,7 @@ fn errors_have_the_words_and_the_status_of_the_contract() {
         (HttpError::InvalidAccessToken, 401, "Invalid access token", "invalid_access_token"),
         (HttpError::UnreadableRequest, 400, "Error parsing request", "error_parsing_request"),
         (HttpError::SessionNotCreated, 500, "Failed to create session", "failed_to_create_session"),
+        (HttpError::TurnNotStopped, 500, "Failed to stop turn", "failed_to_stop_turn"),
         (HttpError::RateLimited { retry_after_ms: 1 }, 429, "Rate limit exceeded", "rate_limited"),
         (
             HttpError::MissingParameters,

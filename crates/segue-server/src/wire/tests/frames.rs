@@ -266,7 +266,9 @@ fn what_is_internal_has_no_frame() {
     let started =
         Event::TurnStarted { turn: Turn(1), attempt: AttemptId(1), input_to: Position(2) };
     assert_eq!(event(&entry(started)), None);
-    for outcome in [TurnOutcome::Finished, TurnOutcome::Failed, TurnOutcome::CutShort] {
+    for outcome in
+        [TurnOutcome::Finished, TurnOutcome::Failed, TurnOutcome::CutShort, TurnOutcome::Stopped]
+    {
         assert_eq!(event(&entry(Event::TurnEnded { turn: Turn(1), outcome })), None);
     }
 }

@@ -190,6 +190,12 @@ impl Running {
             .json(body)
     }
 
+    /// A request that stops the turn of a session.
+    pub fn stop_request(&self, session: &Session) -> Request {
+        self.request("POST", &format!("/api/v1/sessions/{}/stop", session.id))
+            .header("Authorization", format!("Bearer {}", session.token))
+    }
+
     /// A session of the connector `shop`, made with this body.
     pub async fn session(&self, body: Value) -> Session {
         let token = self.access_token().await;

@@ -9,15 +9,18 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Downtime, JobId, JobKind, Listed, Page, ReadLimit, Settled,
-        Store, StoreError,
+        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 use segue_server::server::Tweaks;
 
-/// Takes the store away and brings it back.
+/// Takes the store away, or only its jobs, and brings it back.
 #[derive(Clone, Default)]
-pub struct Switch(Arc<AtomicBool>);
+pub struct Switch {
+    is_off: Arc<AtomicBool>,
+    is_without_jobs: Arc<AtomicBool>,
+}
 
 impl Switch {
     /// A server with this has a store that answers only while the switch is on, as it is at first.
@@ -29,16 +32,23 @@ impl Switch {
 
     /// The store does not answer from now on.
     pub fn off(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_off.store(true, Ordering::SeqCst);
+    }
+
+    /// The store answers, but gives nobody a job: turns are due and not started.
+    pub fn without_jobs(&self) {
+        self.is_without_jobs.store(true, Ordering::SeqCst);
     }
 
     /// The store answers again.
     pub fn on(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.is_off.store(false, Ordering::SeqCst);
+        self.is_without_jobs.store(false, Ordering::SeqCst);
     }
 
-    fn check(&self) -> Result<(), StoreError> {
-        if self.0.load(Ordering::SeqCst) {
+    fn check(&self, method: &str) -> Result<(), StoreError> {
+        let has_no_jobs = self.is_without_jobs.load(Ordering::SeqCst);
+        if self.is_off.load(Ordering::SeqCst) || (has_no_jobs && method == "claim_jobs") {
             return Err(StoreError("the test has taken the store away".to_owned()));
         }
         Ok(())
@@ -55,7 +65,7 @@ macro_rules! switched {
         #[async_trait]
         impl Store for Switched {
             $(async fn $name(&self, $($arg: $kind),*) -> Result<$out, StoreError> {
-                self.switch.check()?;
+                self.switch.check(stringify!($name))?;
                 self.store.$name($($arg),*).await
             })+
         }
@@ -77,6 +87,10 @@ switched! {
     last_seen(ids: &[SessionId]) -> Vec<Timestamp>;
     record_alive(now: Timestamp, seen: &[(SessionId, Timestamp)]) -> ();
     record_start(now: Timestamp, since: Timestamp) -> Vec<Downtime>;
-    list(after: Option<SessionId>, limit: usize) -> Vec<Listed>;
+    list(query: &SessionQuery) -> Vec<Listed>;
+    delete_session(id: SessionId, now: Timestamp, by: &str) -> Option<Deletion>;
+    deletion(id: SessionId) -> Option<Deletion>;
+    records(kind: RecordKind) -> Vec<Record>;
+    put_record(record: &Record) -> Put;
     check() -> ();
 }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use segue_core::{SessionId, ports::Store};
+use segue_core::{
+    SessionId,
+    ports::{SessionQuery, Store},
+};
 
 use crate::support::{create, draft, joined, new_session, record, started, unique};
 
 async fn ids(store: &Arc<dyn Store>, after: Option<SessionId>, limit: usize) -> Vec<SessionId> {
-    let listed = store.list(after, limit).await.unwrap();
+    let query = SessionQuery { after, ..SessionQuery::first(limit) };
+    let listed = store.list(&query).await.unwrap();
     listed.iter().map(|it| it.session.id).collect()
 }
 
@@ -50,7 +54,7 @@ pub async fn a_listed_session_has_its_state_and_last_seen(store: &Arc<dyn Store>
     let session = create(store.as_ref(), 50).await;
     let session = record(store.as_ref(), draft(&session, 60, vec![joined()]).commit()).await;
     store.record_alive(90, &[(session.id, 80)]).await.unwrap();
-    let listed = store.list(None, 10).await.unwrap();
+    let listed = store.list(&SessionQuery::first(10)).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].session, session);
     assert_eq!(listed[0].last_seen, 80);

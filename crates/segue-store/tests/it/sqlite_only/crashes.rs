@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use segue_core::{
     Session,
-    ports::{Appended, Store},
+    ports::{Appended, SessionQuery, Store},
 };
 use segue_store::SqliteStore;
 use tokio::task::JoinSet;
@@ -66,7 +66,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
         let acknowledged = kill_after(&path, 300 * (round + 1));
         let store = open(&path);
         let mut found = BTreeSet::new();
-        for listed in store.list(None, 1_000).await.unwrap() {
+        for listed in store.list(&SessionQuery::first(1_000)).await.unwrap() {
             let session = listed.session;
             let log = log(&*store, session.id).await;
             let positions: Vec<u64> = log.iter().map(|it| it.position.0).collect();

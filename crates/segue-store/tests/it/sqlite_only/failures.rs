@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::ffi;
-use segue_core::ports::{Appended, Store, StoreError};
+use segue_core::ports::{Appended, SessionQuery, Store, StoreError};
 use segue_store::{Hooks, SqliteStore};
 
 use super::open_with;
@@ -108,7 +108,7 @@ async fn a_failed_sync_ends_the_process() {
 
     // What was acknowledged before is there, and the folder is free.
     let store = super::open(&path);
-    let listed = store.list(None, 10).await.unwrap();
+    let listed = store.list(&SessionQuery::first(10)).await.unwrap();
     assert_eq!(listed.len(), 1);
     let session = &listed[0].session;
     let commit = draft(session, 3, vec![says("again")]).commit();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use segue_core::{
     MessageKey, Turn,
-    ports::{Appended, Job, JobKind, Settled, Store, StoreError},
+    ports::{Appended, Job, JobKind, SessionQuery, Settled, Store, StoreError},
 };
 use segue_store::{OpenError, SqliteOptions, SqliteStore, open_url};
 use tokio::time::Instant;
@@ -211,7 +211,7 @@ async fn a_url_names_a_store() {
         opened.close().await;
     }
     let store: Arc<SqliteStore> = open(&path);
-    assert_eq!(store.list(None, 10).await.unwrap().len(), 2);
+    assert_eq!(store.list(&SessionQuery::first(10)).await.unwrap().len(), 2);
     for url in ["", "sqlite:", "sqlite://x.db", "sqlite::memory:", "postgres://x", "segue.db"] {
         let Err(error) = open_url(url) else { panic!("{url} was opened") };
         assert!(matches!(error, OpenError::UnknownUrl { .. }), "{error}");

@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
-use segue_core::ports::Store;
+use segue_core::{
+    ConnectorId, EndReason, Event, Json, Session, SessionId,
+    ports::{Liveness, SessionQuery, Store, Visible},
+};
 use segue_store::{OpenError, SqliteOptions, SqliteStore};
 
 use super::open;
-use crate::support::{create, draft, joined, record, says};
+use crate::support::{create, draft, facts, joined, record, says, started};
 
 fn open_error(path: &Path) -> OpenError {
     SqliteStore::open(SqliteOptions::new(path)).unwrap_err()
@@ -74,10 +78,75 @@ async fn a_state_of_another_layout_is_folded_from_the_log() {
     older.execute("update states set version = 0, state = 'of another layout'", []).unwrap();
 
     assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
-    assert_eq!(store.list(None, 10).await.unwrap()[0].session, session);
+    assert_eq!(store.list(&SessionQuery::first(10)).await.unwrap()[0].session, session);
     // The next append writes today's.
     let session = record(&*store, draft(&session, 3, vec![says("y")]).commit()).await;
     let version: i64 = older.query_row("select version from states", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 1);
     assert_eq!(store.load(session.id).await, Ok(Some(session)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_schema_is_brought_to_that_of_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let session = {
+        let store = open(&path);
+        let mut facts = facts("token");
+        facts.integration_attributes = Some(Json(r#"{"user_id":"u-1"}"#.to_owned()));
+        let session = Session::new(SessionId(7), Arc::new(facts));
+        let session = record(&*store, draft(&session, 5, vec![started(&session)]).commit()).await;
+        create(&*store, 6).await;
+        let end = Event::SessionEnded { reason: EndReason::NaturalEnd };
+        let session = record(&*store, draft(&session, 9, vec![end]).commit()).await;
+        store.close().await;
+        session
+    };
+    // As the first schema was: without what the second one has added.
+    let first = Connection::open(&path).unwrap();
+    first
+        .execute_batch(
+            "drop index sessions_live; drop index sessions_ended; drop index sessions_of_user;
+             drop index sessions_of_connector; drop index jobs_of_session;
+             drop table deletions; drop table records;
+             alter table sessions drop column connector;
+             alter table sessions drop column created_at;
+             alter table sessions drop column ended_at;
+             alter table sessions drop column user_id;
+             pragma user_version = 1;",
+        )
+        .unwrap();
+    drop(first);
+
+    let store = open(&path);
+    let ended = SessionQuery { liveness: Some(Liveness::Ended), ..SessionQuery::first(9) };
+    let listed = store.list(&ended).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].session, session);
+    assert_eq!((listed[0].created_at, listed[0].user_id.as_deref()), (5, Some("u-1")));
+    let demo = Visible::Only([ConnectorId("demo".to_owned())].into());
+    let all = SessionQuery { connectors: demo, ..SessionQuery::first(9) };
+    assert_eq!(store.list(&all).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_is_in_no_file_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let store = open(&path);
+    let session = create(&*store, 1).await;
+    let secret = "a-word-that-stands-nowhere-else";
+    let said = vec![joined(), says(&secret.repeat(400))];
+    let session = record(&*store, draft(&session, 2, said).commit()).await;
+    let is_somewhere = || {
+        let files = fs::read_dir(folder.path()).unwrap();
+        files
+            .map(|it| fs::read(it.unwrap().path()).unwrap())
+            .any(|bytes| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    };
+    assert!(is_somewhere());
+    store.delete_session(session.id, 3, "ann").await.unwrap().unwrap();
+    // The writer has emptied the write-ahead log before it does anything else.
+    store.check().await.unwrap();
+    assert!(!is_somewhere());
 }
