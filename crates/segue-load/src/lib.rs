@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.scenario == Scenario::BareEcho {
         return reference::bare_echo::serve();
     }
-    let descriptors = usage::raise_descriptors()?;
+    usage::raise_descriptors()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -48,10 +48,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             }
         }
     });
-    let report = report.with_context(|| match descriptors {
-        Some(descriptors) => format!("with at most {descriptors} open descriptors"),
-        None => "cannot measure".to_owned(),
-    })?;
+    let report = report?;
     if options.json {
         println!("{}", report.json());
     } else {

@@ -87,6 +87,17 @@ impl Report {
         }
     }
 
+    /// Compares every other row with the first one, pair by pair.
+    pub fn compare_with_first(&mut self, what: &str, of: fn(&Sample) -> f64) {
+        let [first, others @ ..] = &self.rows[..] else { return };
+        for other in others {
+            let pairs = first.samples.iter().zip(&other.samples);
+            let values = pairs.map(|(one, other)| of(other) / of(one)).collect();
+            let name = format!("{what}, {} / {}", other.name, first.name);
+            self.ratios.push(Figure { name, values });
+        }
+    }
+
     /// Whether everything that was received was right.
     pub fn is_right(&self) -> bool {
         self.faults.counts().is_empty()

@@ -2,11 +2,10 @@
 
 use crate::{
     check::Faults,
-    child::Child,
     contest::Contender,
     options::Options,
     reference::{
-        bare_echo,
+        bare_echo::{self, BareEcho},
         disk::Disk,
         plain_file::PlainFile,
         store::{Kind, StoreAlone},
@@ -22,7 +21,7 @@ pub struct References {
     /// In the order of the table.
     pub contenders: Vec<Box<dyn Contender>>,
     /// Killed when dropped.
-    pub bare_echo: Option<Child>,
+    pub bare_echo: Option<BareEcho>,
 }
 
 /// The limits of an echo: the socket alone, the store alone, the disk.
@@ -31,8 +30,7 @@ pub async fn of_echo(
     sessions: usize,
     faults: &Faults,
 ) -> anyhow::Result<References> {
-    let log = options.folder.join("segue-load.log");
-    let bare = bare_echo::start(&options.program()?, options.cores(), &log).await?;
+    let bare = BareEcho::start(&options.program()?, &options.folder, options.cores()).await?;
     let (pace, sources) = (options.pace(), options.sources);
     let crowd = bare_echo::crowd(&bare, pace, sessions, options.depth, sources, faults).await?;
     let store = StoreAlone::open(&options.folder, Kind::Message, sessions).await?;

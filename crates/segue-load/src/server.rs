@@ -62,7 +62,10 @@ impl Server {
     /// Starts the program after it was killed or stopped, on the same address. Says how long it
     /// took until it listened.
     pub async fn start_again(&mut self) -> anyhow::Result<Duration> {
-        let mut command = Command::new(fs::canonicalize(&self.program)?);
+        let mut command = Command::new(
+            fs::canonicalize(&self.program)
+                .with_context(|| format!("cannot find {}", self.program.display()))?,
+        );
         command
             .args(["serve", "--listen", &self.address.to_string()])
             .current_dir(self.folder.path())

@@ -10,6 +10,7 @@ use axum::{
     routing::any,
     serve::ListenerExt as _,
 };
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -69,24 +70,38 @@ async fn echo(mut web: WebSocket) {
     }
 }
 
-/// Starts one.
-pub async fn start(program: &Path, cores: Cores, log: &Path) -> anyhow::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(["load", "bare-echo"]);
-    Child::start(command, cores, log).await
+/// One that runs. Killed when dropped.
+pub struct BareEcho {
+    program: Child,
+    _folder: TempDir,
+}
+
+impl BareEcho {
+    /// Starts one; its log goes with it.
+    pub async fn start(program: &Path, parent: &Path, cores: Cores) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("segue-load-").tempdir_in(parent)?;
+        let mut command = Command::new(program);
+        command.args(["load", "bare-echo"]);
+        let program = Child::start(command, cores, &folder.path().join("log")).await?;
+        Ok(Self { program, _folder: folder })
+    }
 }
 
 /// A crowd that talks to it.
 pub async fn crowd(
-    echo: &Child,
+    echo: &BareEcho,
     pace: Pace,
     sessions: usize,
     depth: usize,
     sources: usize,
     faults: &Faults,
 ) -> anyhow::Result<Crowd> {
-    let target =
-        Target { address: echo.address(), token: String::new(), host: String::new(), sources };
+    let target = Target {
+        address: echo.program.address(),
+        token: String::new(),
+        host: String::new(),
+        sources,
+    };
     let board = Arc::new(Board::new(faults.clone()));
     let mut members = Vec::with_capacity(sessions);
     for user in 0..sessions as u64 {
@@ -97,5 +112,5 @@ pub async fn crowd(
             group: 0,
         });
     }
-    Ok(Crowd::gather("bare echo", pace, Unit::Echo, &board, Some(echo.id()), members))
+    Ok(Crowd::gather("bare echo", pace, Unit::Echo, &board, Some(echo.program.id()), members))
 }

@@ -30,6 +30,6 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     report.setting("sessions", sessions);
     super::settings(&mut report, options);
     report.rows = rows;
-    report.compare("rate", Sample::rate);
+    report.compare_with_first("rate", Sample::rate);
     Ok(report)
 }

@@ -17,6 +17,7 @@ mod create_session;
 mod ending;
 mod envelope;
 mod events;
+mod load;
 mod long_messages;
 mod requests;
 mod rules;
