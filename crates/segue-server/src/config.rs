@@ -22,8 +22,9 @@ pub use secret::Secret;
 pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
 
+use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
-use crate::limits::Limits;
+use crate::limits::{Limits, ServerLimits};
 
 /// The documentation of the configuration, which parses to the defaults.
 pub const DEFAULT_TOML: &str = include_str!("config.default.toml");
@@ -39,12 +40,16 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Config {
     /// Where the server is.
     pub server: Server,
+    /// Who the server is to those who connect; `None` where it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where the logs of the sessions are.
     pub store: StoreUrl,
     /// What connects the nodes.
     pub broker: BrokerUrl,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
+    /// The limits that only the server as a whole has.
+    pub server_limits: ServerLimits,
     /// In the order of the file. Ids and tokens are unique.
     pub connectors: Vec<Connector>,
     /// In the order of the file. Ids are unique.
@@ -60,6 +65,17 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The address that people and applications use, without a slash at its end.
     pub public_url: String,
+    /// The proxies that are believed when they say whose request it is.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// A certificate and its key, in PEM; relative paths are relative to the working directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those between it and the authority behind it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Where the logs of the sessions are.

@@ -7,6 +7,8 @@ use super::*;
 use crate::limits::LimitsOverrides;
 
 mod environment;
+mod server;
+mod tls;
 
 /// A file in which everything is as it has to be.
 const SOUND: &str = r#"
@@ -229,7 +231,7 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
             "line 2: bots[0]: unknown key nmae; the nearest known one is name",
         ],
     );
-    refused("\"a\\nb\" = 1", &["line 1: unknown section a\\nb; the nearest known one is bots"]);
+    refused("\"a\\nb\" = 1", &["line 1: unknown section a\\nb; the nearest known one is tls"]);
 }
 
 #[test]
@@ -352,7 +354,10 @@ fn limits_have_to_make_sense() {
         );
         assert_eq!(load(&at(limit.max)).limits.get(limit.name), Some(limit.max));
         match limit.name {
-            "messages_burst" | "handshakes_burst" => {}
+            "messages_burst"
+            | "handshakes_burst"
+            | "connector_handshakes_burst"
+            | "sockets_burst" => {}
             _ if limit.min == 0 => assert_eq!(load(&at(0)).limits.get(limit.name), Some(0)),
             _ => refused(
                 &at(0),
