@@ -21,6 +21,7 @@ mod events;
 mod limits_addresses;
 mod load;
 mod long_messages;
+mod metrics;
 mod requests;
 mod rules;
 mod secrets;
