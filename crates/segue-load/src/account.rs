@@ -14,7 +14,6 @@ pub struct Account {
     pub reading: Option<Reading>,
     /// What was said here; others only listen.
     pub sending: Option<Sending>,
-    /// Whether a session may end.
     faults: Faults,
 }
 
@@ -40,6 +39,11 @@ impl Account {
     /// The books of a connection to a bare echo.
     pub fn bare(user: u64, faults: Faults) -> Self {
         Self { user, reading: None, sending: Some(Sending::new(user)), faults }
+    }
+
+    /// Everything up to here was read.
+    pub fn read_to(&self) -> u64 {
+        self.reading.as_ref().map_or(0, Reading::read_to)
     }
 
     /// Notes a fault of this connection.

@@ -31,8 +31,11 @@ pub struct Board {
     pub faults: Faults,
     /// From the moment that a message was due to its echo.
     pub echoes: Latencies,
-    /// From the moment that a message was due until another connection of the session heard it.
+    /// From the moment that a message was due until another connection of the session heard it,
+    /// or the first of the bot's answer.
     pub heard: Latencies,
+    /// From the bot's first byte to the user's first chunk.
+    pub first_chunks: Latencies,
     /// How late messages left.
     pub late: Latencies,
     /// The end of the run: what comes later does not count.
@@ -40,21 +43,33 @@ pub struct Board {
     answered: AtomicU64,
     delivered: AtomicU64,
     in_flight: AtomicI64,
+    /// Connections besides the sender's that are to hear each message.
+    listeners: i64,
+    /// So often a message that was answered has still to be heard.
+    unheard: AtomicI64,
 }
 
 impl Board {
-    /// A board on which nothing stands.
-    pub fn new(faults: Faults) -> Self {
+    /// A board on which nothing stands. Its times are counted from `epoch`.
+    pub fn new(epoch: Instant, faults: Faults) -> Self {
+        Self::with_listeners(epoch, faults, 0)
+    }
+
+    /// The same, where each message has so many listeners besides its sender.
+    pub fn with_listeners(epoch: Instant, faults: Faults, listeners: usize) -> Self {
         Self {
-            epoch: Instant::now(),
+            epoch,
             faults,
             echoes: Latencies::default(),
             heard: Latencies::default(),
+            first_chunks: Latencies::default(),
             late: Latencies::default(),
             until_us: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             in_flight: AtomicI64::new(0),
+            listeners: i64::try_from(listeners).unwrap_or(i64::MAX),
+            unheard: AtomicI64::new(0),
         }
     }
 
@@ -70,7 +85,8 @@ impl Board {
         let until_us = self.now_us() + u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.until_us.store(until_us, Ordering::Relaxed);
         // Whatever came since the last run is none of this one.
-        drop((self.echoes.take(), self.heard.take(), self.late.take()));
+        let _ = (self.echoes.take(), self.heard.take(), self.late.take());
+        let _ = self.first_chunks.take();
     }
 
     /// Whether the run goes on.
@@ -89,6 +105,7 @@ impl Board {
     /// A message was answered.
     pub fn answered(&self, due_us: u64) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.unheard.fetch_add(self.listeners, Ordering::Relaxed);
         let now_us = self.now_us();
         self.echoes.note_us(now_us.saturating_sub(due_us));
         if now_us < self.until_us.load(Ordering::Relaxed) {
@@ -99,9 +116,25 @@ impl Board {
 
     /// A message was heard on another connection.
     pub fn heard(&self, due_us: u64) {
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
         let now_us = self.now_us();
         self.heard.note_us(now_us.saturating_sub(due_us));
         if now_us < self.until_us.load(Ordering::Relaxed) {
+            self.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A turn of the bot began: its first piece was given and was seen, for a message that was due.
+    pub fn turn_begun(&self, given_us: u64, due_us: u64) {
+        let now_us = self.now_us();
+        self.first_chunks.note_us(now_us.saturating_sub(given_us));
+        self.heard.note_us(now_us.saturating_sub(due_us));
+    }
+
+    /// A message was said that the bot is to answer, or its answer is complete.
+    pub fn turn(&self, is_complete: bool) {
+        self.in_flight.fetch_add(if is_complete { -1 } else { 1 }, Ordering::Relaxed);
+        if is_complete && self.is_open() {
             self.delivered.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -112,9 +145,9 @@ impl Board {
         self.in_flight.fetch_sub(messages, Ordering::Relaxed);
     }
 
-    /// Messages that were sent and not answered.
-    pub fn in_flight(&self) -> i64 {
-        self.in_flight.load(Ordering::Relaxed)
+    /// Whether everything that was sent is answered, and heard by everybody.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) <= 0 && self.unheard.load(Ordering::Relaxed) <= 0
     }
 
     /// Messages that were answered within the run.
@@ -122,7 +155,7 @@ impl Board {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Messages that reached a connection within the run, echoes included.
+    /// Messages that reached a connection within the run, echoes included; or turns of the bot.
     pub fn delivered_count(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }

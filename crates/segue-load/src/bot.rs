@@ -59,11 +59,12 @@ impl Bot {
     }
 }
 
-/// The text of one output. The first one says when it was given; each ends where a chunk may.
+/// The text of one output. The first one says when it was given. A chunk may end in each, but not at
+/// its end: white space that nothing follows is held back for a while, as it may be the half of it.
 pub fn piece(number: u64, given_us: u64) -> String {
     match number {
-        0 => format!("given={given_us} "),
-        number => format!("piece {number} of the answer "),
+        0 => format!("given={given_us} and"),
+        number => format!(" then piece {number}"),
     }
 }
 

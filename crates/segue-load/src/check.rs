@@ -14,8 +14,11 @@ use crate::{
     limits,
 };
 
+mod telling;
 #[cfg(test)]
 mod tests;
+
+pub use telling::{Telling, Told};
 
 /// What is wrong with what was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +76,6 @@ pub enum Fault {
         /// Its number.
         number: u64,
     },
-    /// A message that was acknowledged is not in the log, or not where it was said to be.
-    AckedLost {
-        /// Its number.
-        number: u64,
-    },
     /// The bot's message did not arrive as the bot gave it.
     BotMessage(
         /// What is wrong with it.
@@ -102,6 +100,10 @@ pub enum Fault {
     ),
     /// The generator could not keep its schedule: what was measured says nothing.
     NotSent,
+    /// A turn was still running when the next one of its session was due.
+    StillBusy,
+    /// A heartbeat was never answered.
+    HeartbeatLost,
 }
 
 impl Fault {
@@ -119,13 +121,14 @@ impl Fault {
             Fault::EchoAltered { .. } => "echo_altered",
             Fault::EchoUnknown => "echo_unknown",
             Fault::EchoLost { .. } => "echo_lost",
-            Fault::AckedLost { .. } => "acked_lost",
             Fault::BotMessage(_) => "bot_message",
             Fault::Refused(_) => "refused",
             Fault::Ended => "ended",
             Fault::Closed(_) => "closed",
             Fault::Unreadable(_) => "unreadable",
             Fault::NotSent => "not_sent",
+            Fault::StillBusy => "still_busy",
+            Fault::HeartbeatLost => "heartbeat_lost",
         }
     }
 }
@@ -152,15 +155,14 @@ impl fmt::Display for Fault {
             }
             Fault::EchoUnknown => write!(f, "an echo of a message that was not sent here"),
             Fault::EchoLost { number } => write!(f, "message {number} was never answered"),
-            Fault::AckedLost { number } => {
-                write!(f, "message {number} was acknowledged and is not in the log")
-            }
             Fault::BotMessage(what) => write!(f, "the bot's message {what}"),
             Fault::Refused(what) => write!(f, "refused: {what}"),
             Fault::Ended => write!(f, "a session ended"),
             Fault::Closed(how) => write!(f, "a socket closed: {how}"),
             Fault::Unreadable(frame) => write!(f, "not an event: {frame}"),
             Fault::NotSent => write!(f, "the generator could not keep its schedule"),
+            Fault::StillBusy => write!(f, "a turn was still running when the next was due"),
+            Fault::HeartbeatLost => write!(f, "a heartbeat was never answered"),
         }
     }
 }

@@ -37,9 +37,14 @@ pub struct Child {
 impl Child {
     /// Starts a program and waits until it says on its standard output that it `listens on` an
     /// address. Its standard error goes to the end of `log`.
-    pub async fn start(mut command: Command, cores: Cores, log: &Path) -> anyhow::Result<Self> {
+    pub async fn start(
+        mut command: Command,
+        stdin: Stdio,
+        cores: Cores,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let errors = File::options().create(true).append(true).open(log)?;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(errors);
         // The child inherits them from this thread, so that no moment is without.
         let ours = sched_getaffinity(None)?;
         if let Cores::One(core) = cores {

@@ -36,8 +36,10 @@ pub enum Pace {
 pub enum Unit {
     /// A message, when its sender has the echo.
     Echo,
-    /// A message, each time that a connection has it.
+    /// A message, each time that a connection has it; its latency is that until others have it.
     Delivery,
+    /// A turn of the bot; its latency is from the bot's first byte to the first chunk.
+    Turn,
 }
 
 /// A user who is to join a crowd.
@@ -92,7 +94,7 @@ impl Crowd {
     /// Waits until everything that was said is answered; what is not, is lost.
     async fn settle(&self) {
         let patience = Instant::now() + Duration::from_secs(limits::LOAD_DRAIN_SECONDS_MAX);
-        while self.board.in_flight() > 0 && Instant::now() < patience {
+        while !self.board.is_settled() && Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -122,14 +124,16 @@ impl Contender for Crowd {
         let cpu = Cpu::now(self.server)?.since(before);
         self.phase.send_replace(Phase::Rest);
         self.settle().await;
-        let operations = match self.unit {
-            Unit::Echo => self.board.answered_count(),
-            Unit::Delivery => self.board.delivered_count(),
+        let board = &self.board;
+        let (operations, latency) = match self.unit {
+            Unit::Echo => (board.answered_count(), board.echoes.take()),
+            Unit::Delivery => (board.delivered_count(), board.heard.take()),
+            Unit::Turn => (board.delivered_count(), board.first_chunks.take()),
         };
         if operations == 0 {
-            bail!("{}: nothing was answered: {:?}", self.name, self.board.faults.first());
+            bail!("{}: nothing was answered in time: {:?}", self.name, self.board.faults.first());
         }
-        let mut sample = Sample::new(operations, time.as_secs_f64(), self.board.echoes.take(), cpu);
+        let mut sample = Sample::new(operations, time.as_secs_f64(), latency, cpu);
         sample.late = self.board.late.take();
         Ok(sample)
     }

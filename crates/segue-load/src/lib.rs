@@ -11,6 +11,7 @@ pub mod check;
 pub mod child;
 pub mod contest;
 pub mod crowd;
+pub mod fill;
 pub mod frame;
 pub mod limits;
 pub mod options;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod sample;
 pub mod scenario;
 pub mod server;
+pub mod survivor;
 pub mod target;
 pub mod usage;
 pub mod user;
@@ -63,6 +65,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 async fn measure(options: &Options) -> anyhow::Result<report::Report> {
     match options.scenario {
         Scenario::Echo => scenario::echo::run(options).await,
+        Scenario::Turns => scenario::turns::run(options).await,
+        Scenario::Idle => scenario::idle::run(options).await,
+        Scenario::Fanout => scenario::fanout::run(options).await,
+        Scenario::Storm => scenario::storm::run(options).await,
+        Scenario::Replay => scenario::replay::run(options).await,
+        Scenario::Create => scenario::create::run(options).await,
+        Scenario::Mixed => scenario::mixed::run(options).await,
         Scenario::Limits => scenario::limits_alone::run(options).await,
         Scenario::BareEcho => bail!("a bare echo is no scenario"),
     }

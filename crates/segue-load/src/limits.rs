@@ -30,6 +30,19 @@ fixed! {
     LOAD_START_SECONDS_MAX: u64 = 60;
     /// A program that is asked to stop is killed after this.
     LOAD_STOP_SECONDS_MAX: u64 = 20;
+    /// Sessions that are filled at once.
+    LOAD_FILL_AT_ONCE_MAX: usize = 256;
+    /// Entries of one commit while a session is filled.
+    LOAD_FILL_ENTRIES_MAX: usize = 500;
+    /// Memory that is given back after connections have gone has so long to be.
+    LOAD_GIVE_BACK_SECONDS_MAX: u64 = 10;
+    /// Pause before a user who lost the server tries again; a random one would be no better, as
+    /// each begins at a moment of its own.
+    LOAD_RECONNECT_MS: u64 = 100;
+    /// A user who lost the server gives up after this: the run fails.
+    LOAD_RECONNECT_SECONDS_MAX: u64 = 120;
+    /// Pause between two new conversations while a storm lasts.
+    LOAD_PROBE_MS: u64 = 100;
     /// Faults that are printed in full; all are counted.
     LOAD_FAULTS_SHOWN_MAX: usize = 10;
     /// Sequences that were passed over and are remembered, to tell an event that comes late from

@@ -12,6 +12,20 @@ use crate::{child::Cores, crowd::Pace, limits};
 pub enum Scenario {
     /// Messages that are recorded and echoed; no bot answers.
     Echo,
+    /// Turns of a bot inside the generator: 8 outputs, 250 ms apart.
+    Turns,
+    /// Connections that only say that they are there: memory, and what is given back.
+    Idle,
+    /// Several connections a session.
+    Fanout,
+    /// Every user loses the server and resumes.
+    Storm,
+    /// Cold sessions of 50, 500 and 5,000 entries are read from their beginning.
+    Replay,
+    /// Hand-shakes: access token, session, socket, first batch.
+    Create,
+    /// Some of everything at once.
+    Mixed,
     /// The limits of the machine alone: disk, plain file, store, bare echo.
     Limits,
     /// For the generator itself: a bare echo, until its standard input ends.
@@ -48,6 +62,24 @@ pub struct Options {
     /// How often each contender runs, in turn with the others.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub runs: usize,
+    /// Connections of each session, for `fanout`.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub members: usize,
+    /// Events that each session begins with, for `echo` and `idle`.
+    #[arg(long, value_name = "N")]
+    pub history: Option<u64>,
+    /// Old sessions that are in the store already ...
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub stored_sessions: usize,
+    /// ... and the events of each.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub stored_entries: u64,
+    /// Have the server of a `storm` stop and start under a service manager instead of killing it.
+    #[arg(long)]
+    pub planned: bool,
+    /// Seconds between two heartbeats of one connection, for `idle`.
+    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    pub heartbeat: f64,
     /// Measure nothing but the server.
     #[arg(long)]
     pub no_references: bool,
@@ -88,6 +120,14 @@ Examples:
   segue load echo --sessions 1000                  as fast as it goes, beside the limits
   segue load echo --sessions 200 --depth 16        16 messages in flight on each socket
   segue load echo --sessions 1000 --rate 5000      5,000 a second offered
+  segue load echo --sessions 1 --history 5000      one message after the other, in a long session
+  segue load turns --sessions 400 --rate 100       100 turns a second, 1.75 s each
+  segue load idle --sessions 15000 --runs 1        memory of a connection; wants 15,000 descriptors
+  segue load fanout --sessions 50 --depth 8        10 connections a session, beside an echo
+  segue load storm --sessions 1000 --runs 3        the server is killed; --planned: it is restarted
+  segue load replay                                cold sessions, read from the beginning
+  segue load create --rate 50                      50 hand-shakes a second
+  segue load mixed --seconds 30                    some of everything at once
   segue load limits --json                         what the machine gives without a server
 
 Exit codes: 0 everything right, 1 failed or something received was wrong, 2 wrong usage.";
@@ -109,6 +149,18 @@ impl Options {
         ensure!(self.sessions != Some(0), "--sessions is at least 1");
         ensure!(self.seconds >= 0.1, "--seconds is at least 0.1");
         ensure!(self.warm_up >= 0.0, "--warm-up is not negative");
+        ensure!(self.members > 0, "--members is at least 1");
+        ensure!(self.heartbeat > 0.0, "--heartbeat is over 0");
+        let least = crate::fill::HEAD + 1;
+        ensure!(self.history.is_none_or(|it| it >= least), "--history is at least {least}");
+        ensure!(self.stored_entries >= least, "--stored-entries is at least {least}");
+        if self.url.is_some() {
+            let own = match self.scenario {
+                Scenario::Idle | Scenario::Storm | Scenario::Replay => true,
+                _ => self.history.is_some() || self.stored_sessions > 0,
+            };
+            ensure!(!own, "this needs a server of our own, which --url is not");
+        }
         if self.rate.is_some_and(|it| !(it > 0.0 && it.is_finite())) {
             bail!("--rate is over 0");
         }

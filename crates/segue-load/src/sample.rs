@@ -68,12 +68,12 @@ impl Sample {
 
     /// The latency that this share of the operations did not exceed, in milliseconds.
     pub fn latency_ms(&self, percent: f64) -> f64 {
-        self.latency.value_at_percentile(percent) as f64 / 1e3
+        as_ms(self.latency.value_at_percentile(percent))
     }
 
     /// How late the generator was with one request in a hundred, in milliseconds.
     pub fn late_ms(&self) -> f64 {
-        self.late.value_at_percentile(99.0) as f64 / 1e3
+        as_ms(self.late.value_at_percentile(99.0))
     }
 
     /// Processor time of the server for one operation, in microseconds.
@@ -100,6 +100,12 @@ impl Sample {
     pub fn others_cores(&self) -> f64 {
         self.cpu.others() / self.seconds
     }
+}
+
+/// Microseconds as milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub fn as_ms(us: u64) -> f64 {
+    us as f64 / 1e3
 }
 
 /// The middle of several figures, the smallest and the largest.

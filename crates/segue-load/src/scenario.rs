@@ -13,8 +13,15 @@ use crate::{
     report::Report,
 };
 
+pub mod create;
 pub mod echo;
+pub mod fanout;
+pub mod idle;
 pub mod limits_alone;
+pub mod mixed;
+pub mod replay;
+pub mod storm;
+pub mod turns;
 
 /// Contenders that are not the server, and what has to live as long as they do.
 pub struct References {
@@ -47,6 +54,10 @@ pub async fn of_echo(
 pub fn settings(report: &mut Report, options: &Options) {
     report.setting("runs", options.runs);
     report.setting("seconds each", options.seconds);
+    if options.stored_sessions > 0 {
+        report.setting("stored sessions", options.stored_sessions);
+        report.setting("events of each", options.stored_entries);
+    }
     if let Some(core) = options.pin {
         report.setting("servers on core", core);
     }

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -29,6 +30,8 @@ pub const HOST: &str = "load.example";
 pub struct Server {
     program: PathBuf,
     cores: Cores,
+    /// The listening socket that it is given, as a service manager would.
+    listener: Option<TcpListener>,
     folder: TempDir,
     /// `None` while it is down.
     child: Option<Child>,
@@ -51,6 +54,7 @@ impl Server {
         let mut server = Self {
             program: program.to_owned(),
             cores,
+            listener: None,
             folder,
             child: None,
             address: ([127, 0, 0, 1], 0).into(),
@@ -62,10 +66,14 @@ impl Server {
     /// Starts the program after it was killed or stopped, on the same address. Says how long it
     /// took until it listened.
     pub async fn start_again(&mut self) -> anyhow::Result<Duration> {
-        let mut command = Command::new(
-            fs::canonicalize(&self.program)
-                .with_context(|| format!("cannot find {}", self.program.display()))?,
-        );
+        let program = fs::canonicalize(&self.program)
+            .with_context(|| format!("cannot find {}", self.program.display()))?;
+        let (mut command, stdin) = match &self.listener {
+            None => (Command::new(program), Stdio::piped()),
+            Some(listener) => {
+                (given_listener(&program), OwnedFd::from(listener.try_clone()?).into())
+            }
+        };
         command
             .args(["serve", "--listen", &self.address.to_string()])
             .current_dir(self.folder.path())
@@ -74,11 +82,18 @@ impl Server {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let log = self.folder.path().join("server.log");
         let begin = Instant::now();
-        let child = Child::start(command, self.cores, &log).await?;
+        let child = Child::start(command, stdin, self.cores, &log).await?;
         let took = begin.elapsed();
         self.address = child.address();
         self.child = Some(child);
         Ok(took)
+    }
+
+    /// From the next start on it is given its listening socket, so that a restart refuses nobody.
+    pub async fn hold_listener(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.listener = Some(TcpListener::bind(self.address)?);
+        self.start_again().await.map(drop)
     }
 
     /// Kills it at once, as a power cut would.
@@ -112,6 +127,15 @@ impl Server {
     }
 }
 
+/// Passes its standard input on as the third descriptor, and says so to the process that it becomes:
+/// what a service manager does (`sd_listen_fds`).
+fn given_listener(program: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let script = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
+    command.args(["-c", script, "segue-load"]).arg(program);
+    command
+}
+
 /// Rates and counts are turned off: they would be what is measured.
 fn configuration(bot: SocketAddr) -> String {
     format!(
@@ -121,6 +145,9 @@ url = "sqlite:data/segue.db"
 [limits]
 messages_per_second = 0
 handshakes_per_second = 0
+connector_handshakes_per_second = 0
+sockets_per_second = 0
+connections_per_address = 0
 sessions_per_token = 0
 
 [[connectors]]

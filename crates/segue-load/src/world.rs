@@ -12,7 +12,9 @@ use crate::{
     bot::{Bot, NOBODY, Speech},
     check::{Faults, Reading, Sending},
     contest::Plan,
-    frame, limits,
+    fill,
+    frame::{self, Frame},
+    limits,
     options::Options,
     server::Server,
     target::{Door, Target, Ticket, Web, in_time},
@@ -54,7 +56,31 @@ impl World {
             }
         };
         let (options, faults) = (options.clone(), Faults::default());
-        Ok(Self { options, server, target, epoch, faults })
+        let mut world = Self { options, server, target, epoch, faults };
+        let (sessions, entries) = (world.options.stored_sessions, world.options.stored_entries);
+        if sessions > 0 {
+            let server = world.own_server()?;
+            server.stop().await?;
+            fill::past(&server.database(), sessions, entries).await?;
+            server.start_again().await?;
+        }
+        Ok(world)
+    }
+
+    /// The server, which has to be ours.
+    pub fn own_server(&mut self) -> anyhow::Result<&mut Server> {
+        self.server.as_mut().context("this needs a server of our own")
+    }
+
+    /// Creates sessions that have so many events, in which nobody has the floor. The server was
+    /// started anew: nothing of them is in its memory.
+    pub async fn filled(&mut self, sessions: usize, events: u64) -> anyhow::Result<Vec<Ticket>> {
+        let tickets = self.tickets(sessions, NOBODY).await?;
+        let server = self.own_server()?;
+        server.stop().await?;
+        fill::histories(&server.database(), &tickets, events).await?;
+        server.start_again().await?;
+        Ok(tickets)
     }
 
     /// The process of the server, where it is known.
@@ -75,19 +101,50 @@ impl World {
         plan(&self.options)
     }
 
-    /// Conversations in which nobody has the floor, and the first connection of each: user 0 to
-    /// `sessions`, in order.
-    pub async fn nobodys(&self, sessions: usize) -> anyhow::Result<Vec<(Ticket, Web, Account)>> {
+    /// Conversations in which nobody has the floor, with a connection each: users 0 to `sessions`,
+    /// in order. With a history where that was asked for.
+    pub async fn nobodys(&mut self, sessions: usize) -> anyhow::Result<Vec<Ready>> {
+        if let Some(events) = self.options.history {
+            let tickets = self.filled(sessions, events).await?;
+            let world = &*self;
+            return many(tickets.into_iter().zip(0..), |(ticket, user)| async move {
+                world.read(user, ticket, events, Some(Sending::new(user))).await
+            })
+            .await;
+        }
         let tickets = self.tickets(sessions, NOBODY).await?;
+        let world = &*self;
         many(tickets.into_iter().zip(0..), |(ticket, user)| async move {
-            let web = self.target.open(user, &ticket, 0).await?;
-            let sending = Some(Sending::new(user));
-            let account = Account::new(user, Reading::new(), sending, self.faults.clone());
-            let (web, account) = until(web, account, frame::SESSION_START).await?;
-            let (web, account) = join(web, account, frame::BOT_LEFT).await?;
-            Ok((ticket, web, account))
+            let ready = world.open(user, ticket, Some(Sending::new(user))).await?;
+            ready.join(|it| it.kind == frame::BOT_LEFT).await
         })
         .await
+    }
+
+    /// A connection that has the start of its session.
+    pub async fn open(
+        &self,
+        user: u64,
+        ticket: Ticket,
+        sending: Option<Sending>,
+    ) -> anyhow::Result<Ready> {
+        let web = self.target.open(user, &ticket, 0).await?;
+        let account = Account::new(user, Reading::new(), sending, self.faults.clone());
+        Ready { ticket, web, account }.until(|it| it.kind == frame::SESSION_START).await
+    }
+
+    /// A connection that has read so many events.
+    pub async fn read(
+        &self,
+        user: u64,
+        ticket: Ticket,
+        events: u64,
+        sending: Option<Sending>,
+    ) -> anyhow::Result<Ready> {
+        let (web, mut account) =
+            read_events(&self.target, &self.faults, user, &ticket, events).await?;
+        account.sending = sending;
+        Ok(Ready { ticket, web, account })
     }
 
     /// So many sessions, as fast as they are given, each with an access token of its own.
@@ -127,33 +184,70 @@ where
     stream::iter(items).map(work).buffered(limits::LOAD_SETUP_AT_ONCE_MAX).try_collect().await
 }
 
-/// Asks for the agent and reads until this event.
-pub async fn join(mut web: Web, account: Account, kind: &str) -> anyhow::Result<(Web, Account)> {
-    web.send(Message::text(frame::JOIN)).await.context("cannot ask for the agent")?;
-    until(web, account, kind).await
+/// Reads a session from its beginning, so many events.
+pub async fn read_to_end(
+    target: &Target,
+    faults: &Faults,
+    user: u64,
+    ticket: &Ticket,
+    events: u64,
+) -> anyhow::Result<(Web, Reading)> {
+    let (web, account) = read_events(target, faults, user, ticket, events).await?;
+    Ok((web, account.reading.unwrap_or_default()))
 }
 
-/// Reads until this event.
-pub async fn until(
-    mut web: Web,
-    mut account: Account,
-    kind: &str,
+async fn read_events(
+    target: &Target,
+    faults: &Faults,
+    user: u64,
+    ticket: &Ticket,
+    events: u64,
 ) -> anyhow::Result<(Web, Account)> {
-    let reading = async {
+    let web = target.open(user, ticket, 0).await?;
+    // What was said before was not said here.
+    let account = Account::new(user, Reading::new(), None, faults.clone());
+    let mut ready = Ready { ticket: ticket.clone(), web, account };
+    while ready.account.read_to() < events {
+        ready = ready.take(|_| {}).await?;
+    }
+    Ok((ready.web, ready.account))
+}
+
+/// A connection that is ready to be used.
+pub struct Ready {
+    /// Its conversation.
+    pub ticket: Ticket,
+    /// Its socket.
+    pub web: Web,
+    /// Its books.
+    pub account: Account,
+}
+
+impl Ready {
+    /// Asks for the agent and reads until such an event.
+    pub async fn join(mut self, is_it: impl Fn(&Frame<'_>) -> bool) -> anyhow::Result<Self> {
+        self.web.send(Message::text(frame::JOIN)).await.context("cannot ask for the agent")?;
+        self.until(is_it).await
+    }
+
+    /// Reads until such an event.
+    pub async fn until(mut self, is_it: impl Fn(&Frame<'_>) -> bool) -> anyhow::Result<Self> {
         let mut is_there = false;
         while !is_there {
-            let frame = web.next().await.context("the socket ended")??;
-            if let Message::Text(text) = &frame {
-                account.take(text, |noted| {
-                    is_there |= matches!(noted, Noted::Event(event) if event.kind == kind);
-                });
-            }
-            if let Message::Close(frame) = frame {
-                bail!("the socket closed: {frame:?}");
-            }
+            self = self
+                .take(|noted| is_there |= matches!(noted, Noted::Event(event) if is_it(event)))
+                .await?;
         }
-        Ok(())
-    };
-    in_time(kind, reading).await?.with_context(|| format!("waited for {kind}"))?;
-    Ok((web, account))
+        Ok(self)
+    }
+
+    async fn take(mut self, noted: impl FnMut(Noted<'_>)) -> anyhow::Result<Self> {
+        let frame = in_time("a frame", self.web.next()).await?.context("the socket ended")??;
+        match frame {
+            Message::Text(text) => self.account.take(&text, noted),
+            Message::Close(frame) => bail!("the socket closed: {frame:?}"),
+            _ => {}
+        }
+        Ok(self)
+    }
 }

@@ -1,7 +1,13 @@
 //! A bare echo on the WebSocket stack of the server, with its buffers: no log, no session, one
 //! flush per message. A program of its own, as the server is.
 
-use std::{io::Read as _, net::SocketAddr, path::Path, process::Command, sync::Arc};
+use std::{
+    io::Read as _,
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use axum::{
@@ -11,7 +17,7 @@ use axum::{
     serve::ListenerExt as _,
 };
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     account::Account,
@@ -21,7 +27,7 @@ use crate::{
     crowd::{Crowd, Member, Pace, Unit},
     limits,
     target::Target,
-    user::User,
+    user::{Habit, User},
 };
 
 /// Serves until its standard input ends. Says on its standard output where it listens.
@@ -77,12 +83,24 @@ pub struct BareEcho {
 }
 
 impl BareEcho {
+    /// The way in.
+    pub fn target(&self, sources: usize) -> Target {
+        let (token, host) = (String::new(), String::new());
+        Target { address: self.program.address(), token, host, sources }
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// Starts one; its log goes with it.
     pub async fn start(program: &Path, parent: &Path, cores: Cores) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("segue-load-").tempdir_in(parent)?;
         let mut command = Command::new(program);
         command.args(["load", "bare-echo"]);
-        let program = Child::start(command, cores, &folder.path().join("log")).await?;
+        let program =
+            Child::start(command, Stdio::piped(), cores, &folder.path().join("log")).await?;
         Ok(Self { program, _folder: folder })
     }
 }
@@ -96,21 +114,16 @@ pub async fn crowd(
     sources: usize,
     faults: &Faults,
 ) -> anyhow::Result<Crowd> {
-    let target = Target {
-        address: echo.program.address(),
-        token: String::new(),
-        host: String::new(),
-        sources,
-    };
-    let board = Arc::new(Board::new(faults.clone()));
+    let target = echo.target(sources);
+    let board = Arc::new(Board::new(Instant::now(), faults.clone()));
     let mut members = Vec::with_capacity(sessions);
     for user in 0..sessions as u64 {
         let web = target.open_at(user, "/ws").await?;
         let account = Account::bare(user, faults.clone());
         members.push(Member {
-            user: User { web, account, depth, board: Arc::clone(&board) },
+            user: User { web, account, habit: Habit::Speak, depth, board: Arc::clone(&board) },
             group: 0,
         });
     }
-    Ok(Crowd::gather("bare echo", pace, Unit::Echo, &board, Some(echo.program.id()), members))
+    Ok(Crowd::gather("bare echo", pace, Unit::Echo, &board, Some(echo.id()), members))
 }

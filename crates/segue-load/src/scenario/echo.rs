@@ -11,8 +11,8 @@ use crate::{
     report::Report,
     sample::Sample,
     scenario::of_echo,
-    user::User,
-    world::World,
+    user::{Habit, User},
+    world::{Ready, World},
 };
 
 /// Sessions where nothing else is asked for.
@@ -22,7 +22,7 @@ const SESSIONS: usize = 1_000;
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let mut world = World::begin(options, 0, std::time::Duration::ZERO).await?;
     let sessions = options.sessions.unwrap_or(SESSIONS);
-    let crowd = crowd(&world, "segue", sessions, options.depth, options.pace()).await?;
+    let crowd = crowd(&mut world, "segue", sessions, options.depth, options.pace()).await?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(crowd)];
     let mut bare_echo = None;
     if !options.no_references {
@@ -40,6 +40,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         Pace::Saturated => report.setting("in flight on each", options.depth),
         Pace::Rate(rate) => report.setting("offered a second", rate),
     }
+    if let Some(events) = options.history {
+        report.setting("events in each before", events);
+    }
     super::settings(&mut report, options);
     report.rows = rows;
     match options.pace() {
@@ -56,17 +59,17 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
 
 /// A crowd of users in as many sessions, in which nobody has the floor.
 pub async fn crowd(
-    world: &World,
+    world: &mut World,
     name: &str,
     sessions: usize,
     depth: usize,
     pace: Pace,
 ) -> anyhow::Result<Crowd> {
-    let board = Arc::new(Board::new(world.faults.clone()));
+    let board = Arc::new(Board::new(world.epoch, world.faults.clone()));
     let ready = world.nobodys(sessions).await?;
-    let members = ready.into_iter().enumerate().map(|(group, (_, web, account))| Member {
-        user: User { web, account, depth, board: Arc::clone(&board) },
-        group,
+    let members = ready.into_iter().enumerate().map(|(group, Ready { web, account, .. })| {
+        let board = Arc::clone(&board);
+        Member { user: User { web, account, habit: Habit::Speak, depth, board }, group }
     });
     Ok(Crowd::gather(name, pace, Unit::Echo, &board, world.pid()?, members))
 }
