@@ -29,13 +29,14 @@ pub struct Page {
 impl Page {
     /// Of a node that starts now.
     pub fn new(
-        node: Arc<Node>,
-        hub: Arc<Hub>,
+        node: &Arc<Node>,
+        hub: &Arc<Hub>,
         sqlite: Option<Arc<SqliteStore>>,
-        health: Arc<Health>,
+        health: &Arc<Health>,
     ) -> Self {
         node.metrics.process.set_start(node.now());
-        Self { node, hub, sqlite, health }
+        let (node, hub) = (Arc::clone(node), Arc::clone(hub));
+        Self { node, hub, sqlite, health: Arc::clone(health) }
     }
 
     async fn text(&self) -> Result<String, std::fmt::Error> {
