@@ -29,7 +29,7 @@ mod stop;
 mod ws;
 
 pub use demo::DemoConnector;
-use jwt::{Claims, Keys};
+use jwt::{Claims, SigningKeys};
 pub use rates::HandshakeRates;
 
 /// What the routes work with.
@@ -41,7 +41,7 @@ pub struct App {
     /// The integrations.
     pub connectors: Arc<Connectors>,
     /// What signs access tokens.
-    pub keys: Keys,
+    pub keys: Arc<SigningKeys>,
     /// The server's limits, where no connector has its own.
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.

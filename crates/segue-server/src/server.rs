@@ -25,7 +25,7 @@ use crate::{
     connectors::{ConfiguredBot, Connector, Connectors},
     http::{
         self, App, DemoConnector,
-        jwt::{KEY_FILE, Keys},
+        jwt::{KEY_FILE, SigningKeys},
     },
     hub::Hub,
     jobs::Workers,
@@ -76,7 +76,7 @@ impl Server {
         let given = tweaks.listener.take();
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
-        let keys = open_keys(&config.store, (sources.now)())?;
+        let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
         let connectors = Arc::new(connectors(&config, &sources)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
@@ -180,11 +180,11 @@ fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>,
     Ok((store, opened))
 }
 
-fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
+fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<SigningKeys> {
     let random = rand::random();
     match url.folder() {
-        None => Ok(Keys::ephemeral(now, &random)),
-        Some(folder) => Ok(Keys::open(&folder.join(KEY_FILE), now, &random)?),
+        None => Ok(SigningKeys::ephemeral(now, &random)),
+        Some(folder) => Ok(SigningKeys::open(folder.join(KEY_FILE), now, &random)?),
     }
 }
 
