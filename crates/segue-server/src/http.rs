@@ -10,7 +10,8 @@ use segue_core::{Session, SessionId, ports::StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    connectors::{Connector, Connectors},
+    connectors::Connector,
+    directory::Directory,
     hub::Hub,
     limits::{self, Limits},
     node::Node,
@@ -39,7 +40,7 @@ pub struct App {
     /// The connections of this node.
     pub hub: Arc<Hub>,
     /// The integrations.
-    pub connectors: Arc<Connectors>,
+    pub connectors: Arc<Directory>,
     /// What signs access tokens.
     pub keys: Arc<SigningKeys>,
     /// The server's limits, where no connector has its own.
@@ -60,8 +61,7 @@ impl App {
     fn authenticate(&self, token: &str, origin: Option<&str>) -> Option<(Claims, Arc<Connector>)> {
         let claims = self.keys.verify(token, self.node.now()).ok()?;
         let connector = self.connectors.get(&claims.connector)?;
-        let is_allowed = origin.is_none_or(|it| connector.hosts.accept_origin(it));
-        is_allowed.then(|| (claims, Arc::clone(connector)))
+        connector.accepts_origin(origin).then_some((claims, connector))
     }
 
     /// The session of this name, for the access token that created it and for no other. One that

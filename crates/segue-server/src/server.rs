@@ -1,6 +1,7 @@
 //! Puts the parts together: store, node, workers, routes, listener; and takes them apart again.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +23,8 @@ use crate::{
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
-    connectors::{ConfiguredBot, Connector, Connectors},
+    connectors::ConfiguredBot,
+    directory::{Changes, Directory},
     http::{
         self, App, DemoConnector,
         jwt::{KEY_FILE, SigningKeys},
@@ -32,6 +34,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
+    secrets::SecretsKey,
     serve::{Listener, serve},
 };
 
@@ -68,7 +71,7 @@ pub type AroundStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 impl Server {
     /// Starts a server. It serves when this returns.
     pub async fn start(
-        config: Config,
+        mut config: Config,
         demo: Option<DemoConnector>,
         mut tweaks: Tweaks,
     ) -> anyhow::Result<Self> {
@@ -77,7 +80,9 @@ impl Server {
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
         let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
-        let connectors = Arc::new(connectors(&config, &sources)?);
+        let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
+        config.open_sealed(&secrets)?;
+        let connectors = Arc::new(directory(&config, &store, secrets, &sources).await?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
@@ -188,34 +193,42 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<SigningKeys> {
     }
 }
 
-fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> {
+async fn directory(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    key: Arc<SecretsKey>,
+    sources: &Sources,
+) -> anyhow::Result<Directory> {
     // One for all bots: connections are shared, and certificates read once.
     let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
-    let mut connectors = Connectors::new();
-    for connector in &config.connectors {
-        let bot = config
-            .bot(&connector.bot)
-            .with_context(|| format!("connector {} has no bot", connector.id))?;
-        let bot = Arc::new(ConfiguredBot {
+    let mut bots = BTreeMap::new();
+    for bot in &config.bots {
+        let configured = ConfiguredBot {
             profile: BotProfile {
                 name: bot.name.clone(),
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),
             },
             greeting: bot.greeting.clone(),
             bot: open_bot(bot, &client, sources)?,
-        });
-        let connector = Connector {
-            id: connector.id.clone(),
-            token: connector.token.clone(),
-            hosts: connector.hosts.clone(),
-            is_disabled: connector.disabled,
-            limits: Arc::new(connector.limits),
-            handoff: connector.handoff,
-            bot,
         };
-        connectors.insert(connector.id.clone(), Arc::new(connector));
+        bots.insert(bot.id.clone(), Arc::new(configured));
     }
-    Ok(connectors)
+    let mut configured = Vec::new();
+    for connector in &config.connectors {
+        let bot = bots.get(&connector.settings.bot);
+        let bot = bot.with_context(|| format!("connector {} has no bot", connector.id))?;
+        configured.push((connector.clone(), Arc::clone(bot)));
+    }
+    let changes = Changes {
+        store: Arc::clone(store),
+        key,
+        now: Arc::clone(&sources.now),
+        bots,
+        limits: config.limits,
+        changing: tokio::sync::Mutex::default(),
+        has_revoked: tokio::sync::Notify::default(),
+    };
+    Ok(Directory::open(configured, changes).await?)
 }
 
 fn open_bot(
@@ -261,7 +274,8 @@ pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that is not there yet, readable by nobody else.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;

@@ -55,20 +55,29 @@ pub enum Section {
     Server,
     Store,
     Broker,
+    Secrets,
     Limits,
     Connectors,
     Bots,
 }
 
 impl Section {
-    pub const ALL: [Self; 6] =
-        [Self::Server, Self::Store, Self::Broker, Self::Limits, Self::Connectors, Self::Bots];
+    pub const ALL: [Self; 7] = [
+        Self::Server,
+        Self::Store,
+        Self::Broker,
+        Self::Secrets,
+        Self::Limits,
+        Self::Connectors,
+        Self::Bots,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Store => "store",
             Self::Broker => "broker",
+            Self::Secrets => "secrets",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
             Self::Bots => "bots",
@@ -85,6 +94,11 @@ impl Section {
         match self {
             Self::Server => vec![key("listen", Kind::Text), key("public_url", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
+            Self::Secrets => vec![
+                key("key", Kind::Text),
+                key("key_file", Kind::Text),
+                key("key_command", Kind::Text),
+            ],
             Self::Limits => limits().collect(),
             Self::Connectors => [
                 key("id", Kind::Text),
@@ -95,6 +109,8 @@ impl Section {
                 key("handoff", Kind::Text),
                 key("account", Kind::Text),
                 key("project", Kind::Text),
+                key("labels", Kind::Texts),
+                key("server_only", Kind::Flag),
                 key("disabled", Kind::Flag),
             ]
             .into_iter()
@@ -192,6 +208,7 @@ pub struct Source {
     pub server: Table,
     pub store: Table,
     pub broker: Table,
+    pub secrets: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
@@ -204,6 +221,7 @@ impl Source {
             server: Table::new("server", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
+            secrets: Table::new("secrets", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
@@ -277,6 +295,7 @@ impl Source {
             Section::Server => &mut self.server,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
+            Section::Secrets => &mut self.secrets,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
                 panic!("section {} is an array of tables", section.name())
@@ -347,6 +366,47 @@ impl Source {
             }
         }
         settable
+    }
+}
+
+/// What somebody wants to set of a connector that is made at run time.
+pub fn table_of_json(
+    path: &str,
+    given: &serde_json::Map<String, serde_json::Value>,
+    problems: &mut Problems,
+) -> Table {
+    let mut table = Table::new(path, Place::Program);
+    let keys: Vec<Key> = Section::Connectors
+        .keys()
+        .into_iter()
+        .filter(|key| !matches!(key.name, "id" | "token" | "disabled"))
+        .collect();
+    for (name, value) in given {
+        let Some(key) = keys.iter().find(|key| key.name == name) else {
+            let text = unknown("key", name, keys.iter().map(|key| key.name));
+            problems.add(&Place::Program, format!("{path}: {text}"));
+            continue;
+        };
+        let value = from_json(key.kind, value).unwrap_or_else(|| {
+            problems.add(&Place::Program, format!("{path}.{name}: expected {}", key.kind));
+            Value::Reported
+        });
+        table.values.insert(key.name, Given { value, place: Place::Program });
+    }
+    table
+}
+
+fn from_json(kind: Kind, value: &serde_json::Value) -> Option<Value> {
+    match kind {
+        Kind::Text => value.as_str().map(|text| Value::Text(text.to_owned())),
+        Kind::Flag => value.as_bool().map(Value::Flag),
+        Kind::Whole => value.as_u64().map(Value::Whole),
+        Kind::Texts => value
+            .as_array()?
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map(Value::Texts),
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn create(
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
     let (claims, connector) = app
         .authenticate(token, origin)
-        .filter(|(_, connector)| !connector.is_disabled)
+        .filter(|(_, connector)| connector.is_open())
         .ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     let now = app.node.now();
     app.handshakes

@@ -18,9 +18,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     broker::LocalBroker,
-    config::{Handoff, Secret},
-    connectors::{ConfiguredBot, Connector},
-    http::hosts::Hosts,
+    config::{BotId, ConnectorSettings, Secret},
+    connectors::{ConfiguredBot, Connector, ConnectorSource, ConnectorState},
     hub::{Admission, Subscription},
     node::Sources,
     rates::SessionGate,
@@ -173,7 +172,7 @@ impl World {
         workers.await.unwrap();
     }
 
-    fn connectors(&self) -> Connectors {
+    fn connectors(&self) -> Directory {
         let id = ConnectorId("demo".into());
         let bot = Arc::new(ConfiguredBot {
             profile: BotProfile::default(),
@@ -181,15 +180,14 @@ impl World {
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,
         });
         let connector = Connector {
-            id: id.clone(),
-            token: Secret::new("secret"),
-            hosts: Hosts::default(),
-            is_disabled: false,
+            id,
+            source: ConnectorSource::Configuration,
+            state: ConnectorState::Active,
+            settings: ConnectorSettings::new(BotId("bot".into()), self.limits),
             limits: Arc::new(self.limits),
-            handoff: Handoff::None,
             bot,
         };
-        [(id, Arc::new(connector))].into()
+        Directory::fixed([(connector, Secret::new("secret"))])
     }
 
     /// The bot's next answers, one list for each request.

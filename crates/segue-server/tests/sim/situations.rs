@@ -60,6 +60,7 @@ situations! {
     HandoffFailed,
     EndedByUser,
     EndedByBot,
+    EndedByAdministrator,
     EndOfBotOutlived,
     EndedForAbsence,
     EndedForSilence,
