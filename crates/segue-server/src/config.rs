@@ -23,8 +23,9 @@ pub use secret::Secret;
 pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
 
+use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
-use crate::limits::Limits;
+use crate::limits::{Limits, ServerLimits};
 use crate::secrets::{FOR_CONFIGURATION, SecretsKey, is_sealed};
 
 /// The documentation of the configuration, which parses to the defaults.
@@ -49,6 +50,8 @@ pub struct Config {
     pub secrets_key: SecretsKeySource,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
+    /// The limits that only the server as a whole has.
+    pub server_limits: ServerLimits,
     /// In the order of the file. Ids and tokens are unique.
     pub connectors: Vec<Connector>,
     /// In the order of the file. Ids are unique.
@@ -64,6 +67,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The address that people and applications use, without a slash at its end.
     pub public_url: String,
+    /// The proxies that are believed when they say whose request it is.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Where the logs of the sessions are.

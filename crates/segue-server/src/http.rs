@@ -10,6 +10,7 @@ use segue_core::{Session, SessionId, ports::StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    address::Door,
     connectors::Connector,
     directory::Directory,
     hub::Hub,
@@ -53,6 +54,8 @@ pub struct App {
     pub sockets: TaskTracker,
     /// How often an address may shake hands.
     pub handshakes: HandshakeRates,
+    /// Who is believed about whose request it is.
+    pub door: Arc<Door>,
 }
 
 impl App {

@@ -5,6 +5,7 @@
 //! `turn` (what must be done afterwards), `bot` (who answers), `wire` (what it looks like outside),
 //! `http` (the hand-shake), `server` (all of it together).
 
+pub mod address;
 pub mod bot;
 pub mod broker;
 pub mod chat;

@@ -1,8 +1,9 @@
 //! Every limit of the server: its name with its unit, why it is there, and its default.
 //!
-//! Two kinds. `Limits` can be configured, for all connectors and again for one. The constants are
-//! fixed: the protocol promises them, or nobody has needed another value yet. What a client sees
-//! when one is passed is in `docs/limits.md`, which a test compares with this file.
+//! Two kinds. `Limits` can be configured, for all connectors and again for one; `ServerLimits` once,
+//! for all of the server. The constants are fixed: the protocol promises them, or nobody has needed
+//! another value yet. What a client sees when one is passed is in `docs/limits.md`, which a test
+//! compares with this file.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,32 +33,37 @@ pub struct Limit {
 }
 
 macro_rules! configurable {
-    ($($(#[doc = $doc:literal])+ $name:ident = $default:literal in $min:literal..=$max:expr;)+) => {
-        /// The limits that can be configured, for one connector or as the default of all.
+    (
+        $(#[doc = $about:literal])+
+        $Limits:ident, $Overrides:ident {
+            $($(#[doc = $doc:literal])+ $name:ident = $default:literal in $min:literal..=$max:expr;)+
+        }
+    ) => {
+        $(#[doc = $about])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct Limits {
+        pub struct $Limits {
             $($(#[doc = $doc])+ pub $name: u64,)+
         }
 
-        impl Default for Limits {
+        impl Default for $Limits {
             fn default() -> Self {
                 Self { $($name: $default,)+ }
             }
         }
 
-        /// The limits that one connector repeats; the others are those of all connectors.
+        #[doc = concat!("Those of `", stringify!($Limits), "` that somebody sets.")]
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct LimitsOverrides {
+        pub struct $Overrides {
             $(
-                #[doc = concat!("Instead of `Limits::", stringify!($name), "`.")]
+                #[doc = concat!("Instead of `", stringify!($Limits), "::", stringify!($name), "`.")]
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<u64>,
             )+
         }
 
-        impl Limits {
+        impl $Limits {
             /// All limits in the order of the documentation.
             pub const ALL: &'static [Limit] = &[
                 $(Limit {
@@ -69,9 +75,9 @@ macro_rules! configurable {
                 },)+
             ];
 
-            /// These limits, except where a connector has its own.
+            /// These limits, except where there are others.
             #[must_use]
-            pub fn with(&self, overrides: &LimitsOverrides) -> Self {
+            pub fn with(&self, overrides: &$Overrides) -> Self {
                 Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
             }
 
@@ -84,7 +90,7 @@ macro_rules! configurable {
             }
         }
 
-        impl LimitsOverrides {
+        impl $Overrides {
             /// Overrides the limit of this name. False, and nothing done, where there is none.
             pub fn set(&mut self, name: &str, value: u64) -> bool {
                 match name {
@@ -98,60 +104,81 @@ macro_rules! configurable {
 }
 
 configurable! {
-    /// A connection that sends no text frame for this long is closed with 4002.
-    connection_idle_seconds = 600 in 1..=SECONDS_MAX;
-    /// A connection from which nothing at all came for this long is sent a ping.
-    ping_after_seconds = 40 in 1..=SECONDS_MAX;
-    /// A ping that is not answered for this long closes the connection with 1001.
-    ping_timeout_seconds = 40 in 1..=SECONDS_MAX;
-    /// A session without a text frame from any of its connections for this long is abandoned.
-    idle_seconds = 660 in 1..=SECONDS_MAX;
-    /// A session in which nothing was said for this long, heartbeats or not, is abandoned.
-    silence_seconds = 3_600 in 1..=SECONDS_MAX;
-    /// A session older than this ends, however busy it is. Its access token has to outlive it.
-    session_life_seconds = 82_800 in 1..=(ACCESS_TOKEN_SECONDS - ACCESS_TOKEN_MARGIN_SECONDS);
-    /// After a start of the server, every session has at least this long to be reconnected.
-    restart_grace_seconds = 120 in 0..=SECONDS_MAX;
-    /// A handoff that no live agent has accepted for this long has timed out.
-    queue_wait_seconds = 900 in 1..=SECONDS_MAX;
-    /// A turn of the bot without any output for this long has failed.
-    turn_silence_seconds = 60 in 1..=SECONDS_MAX;
-    /// A turn of the bot that takes longer than this in all has failed.
-    turn_seconds = 300 in 1..=SECONDS_MAX;
-    /// A native session with an open handoff gets an empty message after this long without another.
-    keep_alive_seconds = 240 in 1..=SECONDS_MAX;
-    /// A connection is closed with 1000 this long after it was sent the end of its session.
-    close_after_end_ms = 2_000 in 0..=PAUSE_MS_MAX;
-    /// A session that has ended can be read for this long.
-    readable_after_end_seconds = 600 in 0..=SECONDS_MAX;
-    /// While a turn lasts, clients are told again this often that the bot is thinking.
-    thinking_repeat_seconds = 8 in 1..=SECONDS_MAX;
-    /// Between two chunks of one message pass at least this many milliseconds.
-    chunk_interval_ms = 200 in 0..=PAUSE_MS_MAX;
-    /// Between two batches of a replay pass at least this many milliseconds.
-    replay_batch_interval_ms = 10 in 0..=PAUSE_MS_MAX;
-    /// Live events follow the last batch of a replay after this many milliseconds.
-    live_after_replay_ms = 50 in 0..=PAUSE_MS_MAX;
-    /// A greeting that failed is not run again earlier than this after the last attempt.
-    join_retry_seconds = 5 in 1..=SECONDS_MAX;
-    /// A session is deleted this many days after its end; 0 keeps it for ever.
-    retention_days = 90 in 0..=COUNT_MAX;
-    /// Connections of one session on one node. One more is refused, or displaces a silent one.
-    connections_per_session = 10 in 1..=COUNT_MAX;
-    /// At the limit of connections, one that was silent for this long gives way to a new one.
-    displace_after_seconds = 45 in 0..=SECONDS_MAX;
-    /// A connection that accepts no bytes for this long is closed with 1013.
-    slow_reader_seconds = 10 in 1..=SECONDS_MAX;
-    /// User messages a second in one session. 0 turns this rate off.
-    messages_per_second = 5 in 0..=COUNT_MAX;
-    /// User messages that one session may send at once before the rate counts.
-    messages_burst = 20 in 0..=COUNT_MAX;
-    /// Hand-shake requests a second from one address. 0 turns this rate off.
-    handshakes_per_second = 10 in 0..=COUNT_MAX;
-    /// Hand-shake requests that one address may send at once before the rate counts.
-    handshakes_burst = 50 in 0..=COUNT_MAX;
-    /// Sessions that one access token may create. 0 turns this limit off.
-    sessions_per_token = 20 in 0..=COUNT_MAX;
+    /// The limits of a connector: those of all connectors, and what one of them has of its own.
+    Limits, LimitsOverrides {
+        /// A connection that sends no text frame for this long is closed with 4002.
+        connection_idle_seconds = 600 in 1..=SECONDS_MAX;
+        /// A connection from which nothing at all came for this long is sent a ping.
+        ping_after_seconds = 40 in 1..=SECONDS_MAX;
+        /// A ping that is not answered for this long closes the connection with 1001.
+        ping_timeout_seconds = 40 in 1..=SECONDS_MAX;
+        /// A session without a text frame from any of its connections for this long is abandoned.
+        idle_seconds = 660 in 1..=SECONDS_MAX;
+        /// A session in which nothing was said for this long, heartbeats or not, is abandoned.
+        silence_seconds = 3_600 in 1..=SECONDS_MAX;
+        /// A session older than this ends, however busy it is. Its access token has to outlive it.
+        session_life_seconds = 82_800 in 1..=(ACCESS_TOKEN_SECONDS - ACCESS_TOKEN_MARGIN_SECONDS);
+        /// After a start of the server, every session has at least this long to be reconnected.
+        restart_grace_seconds = 120 in 0..=SECONDS_MAX;
+        /// A handoff that no live agent has accepted for this long has timed out.
+        queue_wait_seconds = 900 in 1..=SECONDS_MAX;
+        /// A turn of the bot without any output for this long has failed.
+        turn_silence_seconds = 60 in 1..=SECONDS_MAX;
+        /// A turn of the bot that takes longer than this in all has failed.
+        turn_seconds = 300 in 1..=SECONDS_MAX;
+        /// A native session with an open handoff gets an empty message after this long without another.
+        keep_alive_seconds = 240 in 1..=SECONDS_MAX;
+        /// A connection is closed with 1000 this long after it was sent the end of its session.
+        close_after_end_ms = 2_000 in 0..=PAUSE_MS_MAX;
+        /// A session that has ended can be read for this long.
+        readable_after_end_seconds = 600 in 0..=SECONDS_MAX;
+        /// While a turn lasts, clients are told again this often that the bot is thinking.
+        thinking_repeat_seconds = 8 in 1..=SECONDS_MAX;
+        /// Between two chunks of one message pass at least this many milliseconds.
+        chunk_interval_ms = 200 in 0..=PAUSE_MS_MAX;
+        /// Between two batches of a replay pass at least this many milliseconds.
+        replay_batch_interval_ms = 10 in 0..=PAUSE_MS_MAX;
+        /// Live events follow the last batch of a replay after this many milliseconds.
+        live_after_replay_ms = 50 in 0..=PAUSE_MS_MAX;
+        /// A greeting that failed is not run again earlier than this after the last attempt.
+        join_retry_seconds = 5 in 1..=SECONDS_MAX;
+        /// A session is deleted this many days after its end; 0 keeps it for ever.
+        retention_days = 90 in 0..=COUNT_MAX;
+        /// Connections of one session on one node. One more is refused, or displaces a silent one.
+        connections_per_session = 10 in 1..=COUNT_MAX;
+        /// At the limit of connections, one that was silent for this long gives way to a new one.
+        displace_after_seconds = 45 in 0..=SECONDS_MAX;
+        /// A connection that accepts no bytes for this long is closed with 1013.
+        slow_reader_seconds = 10 in 1..=SECONDS_MAX;
+        /// User messages a second in one session. 0 turns this rate off.
+        messages_per_second = 5 in 0..=COUNT_MAX;
+        /// User messages that one session may send at once before the rate counts.
+        messages_burst = 20 in 0..=COUNT_MAX;
+        /// Hand-shake requests a second from one address. 0 turns this rate off.
+        handshakes_per_second = 10 in 0..=COUNT_MAX;
+        /// Hand-shake requests that one address may send at once before the rate counts.
+        handshakes_burst = 50 in 0..=COUNT_MAX;
+        /// Hand-shake requests a second through one connector, whoever asks. 0 turns this rate off.
+        connector_handshakes_per_second = 200 in 0..=COUNT_MAX;
+        /// Hand-shake requests through one connector at once before the rate counts.
+        connector_handshakes_burst = 1_000 in 0..=COUNT_MAX;
+        /// Sockets a second that one address opens. 0 turns this rate off.
+        sockets_per_second = 50 in 0..=COUNT_MAX;
+        /// Sockets that one address may open at once before the rate counts: after a restart all
+        /// that it had come back.
+        sockets_burst = 1_000 in 0..=COUNT_MAX;
+        /// Sessions that one access token may create. 0 turns this limit off.
+        sessions_per_token = 20 in 0..=COUNT_MAX;
+    }
+}
+
+configurable! {
+    /// The limits of the whole server, which no connector can have of its own.
+    ServerLimits, ServerLimitsOverrides {
+        /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
+        /// limit off.
+        connections_per_address = 1_000 in 0..=COUNT_MAX;
+    }
 }
 
 macro_rules! fixed {
@@ -211,6 +238,10 @@ fixed! {
     VARIANT_ID_BYTES_MAX: usize = 200;
     /// Rates of addresses that are told apart; further addresses share one.
     HANDSHAKE_ADDRESSES_MAX: usize = 100_000;
+    /// When there are that many, those of which nothing is left to know are looked for this often.
+    HANDSHAKE_ADDRESSES_PURGE_MS: u64 = 1_000;
+    /// Addresses and networks in `trusted_proxies`; each is looked at for every request.
+    TRUSTED_PROXIES_MAX: usize = 100;
     /// A request's headers at most; also the buffer of a connection.
     HEADERS_BYTES_MAX: usize = 16 * 1024;
     /// A request's headers have to be here within this.
@@ -348,6 +379,12 @@ fixed! {
     TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Folders of topics are looked at this often. A change is taken up when two looks have seen
+    /// the same, so within twice this.
+    TOPICS_LOOK_MS: u64 = 500;
+    /// A folder in which something changes between any two looks is taken up after so many as it
+    /// is.
+    TOPICS_RESTLESS_LOOKS_MAX: u32 = 10;
     /// Pause between two pieces of a streamed answer of the knowledge bot.
     KNOWLEDGE_PIECE_MS: u64 = 40;
     /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well

@@ -33,6 +33,13 @@ impl Bucket {
         Err((1_000 - self.level).div_ceil(self.per_second))
     }
 
+    /// Takes over another one's rate, where that is not its own: a setting has changed.
+    pub fn become_like(&mut self, other: Self) {
+        if (self.per_second, self.burst) != (other.per_second, other.burst) {
+            *self = other;
+        }
+    }
+
     /// Whether it is as full as it can be: then it can be forgotten.
     pub fn is_full(&mut self, now: Timestamp) -> bool {
         self.fill(now);

@@ -29,7 +29,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use crate::limits;
+use crate::{
+    address::{Door, Place},
+    limits,
+};
 
 /// Who is at the other end of a connection, and how it takes what is sent to it.
 #[derive(Debug, Clone)]
@@ -90,14 +93,14 @@ impl Listener {
 /// Serves until told to stop; then connecting is refused (or waits, where the listener is given),
 /// and connections that were accepted have a while to be answered. Sockets that were upgraded are
 /// not waited for.
-pub async fn serve(listener: Listener, app: Router, stop: CancellationToken) {
+pub async fn serve(listener: Listener, app: Router, door: Arc<Door>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.tcp().accept() => match accepted {
-                Ok((tcp, address)) => begin(&connections, tcp, address, &app),
+                Ok((tcp, address)) => begin(&connections, tcp, address, &app, &door),
                 Err(error) => {
                     // Mostly a lack of descriptors, which passes; others concern one connection.
                     warn!(%error, "cannot accept a connection");
@@ -110,7 +113,7 @@ pub async fn serve(listener: Listener, app: Router, stop: CancellationToken) {
         // The kernel has accepted these already: their clients believe that they are connected.
         Listener::Own(listener) => {
             while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
-                begin(&connections, tcp, address, &app);
+                begin(&connections, tcp, address, &app, &door);
             }
         }
         Listener::Given(_) => {}
@@ -122,7 +125,18 @@ pub async fn serve(listener: Listener, app: Router, stop: CancellationToken) {
     }
 }
 
-fn begin(connections: &TaskTracker, tcp: TcpStream, address: SocketAddr, app: &Router) {
+fn begin(
+    connections: &TaskTracker,
+    tcp: TcpStream,
+    address: SocketAddr,
+    app: &Router,
+    door: &Arc<Door>,
+) {
+    // Closed before anything is read: an answer would cost what the limit is there to save.
+    let Some(place) = door.enter(address.ip()) else {
+        debug!(peer = %address.ip(), "too many connections of {}", address.ip());
+        return;
+    };
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
     // Nagle's algorithm would hold small frames back.
@@ -139,7 +153,10 @@ fn begin(connections: &TaskTracker, tcp: TcpStream, address: SocketAddr, app: &R
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(limits::HEADERS_SECONDS_MAX))
             .max_buf_size(limits::HEADERS_BYTES_MAX)
-            .serve_connection(TokioIo::new(Counted { tcp: Some(tcp), wire }), service)
+            .serve_connection(
+                TokioIo::new(Counted { tcp: Some(tcp), wire, _place: place }),
+                service,
+            )
             .with_upgrades()
             .await;
         if let Err(error) = served {
@@ -162,6 +179,8 @@ struct Counted {
     /// Always there until it is dropped.
     tcp: Option<TcpStream>,
     wire: Arc<Wire>,
+    /// Among the connections of its address.
+    _place: Place,
 }
 
 impl Counted {

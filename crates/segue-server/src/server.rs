@@ -16,10 +16,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    address::Door,
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
         knowledge_bot::KnowledgeBot,
+        topics::{Folders, Topics},
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
@@ -44,6 +46,8 @@ pub struct Server {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
+    /// Watches the folders of topics.
+    topics: JoinHandle<()>,
     sockets: TaskTracker,
     store: Opened,
 }
@@ -82,7 +86,9 @@ impl Server {
         let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
         let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
         config.open_sealed(&secrets)?;
-        let connectors = Arc::new(directory(&config, &store, secrets, &sources).await?);
+        let mut folders = Folders::default();
+        let connectors =
+            Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
@@ -93,6 +99,10 @@ impl Server {
         let address = listener.address()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
+        let door = Arc::new(Door::new(
+            config.server.trusted_proxies,
+            config.server_limits.connections_per_address,
+        ));
         let app = Arc::new(App {
             node,
             hub,
@@ -103,16 +113,18 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), stop.clone()));
+        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
                 workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
             }
         });
+        let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, sockets, store: opened })
+        Ok(Self { address, stop, listener, workers, topics, sockets, store: opened })
     }
 
     /// Where it listens.
@@ -135,6 +147,9 @@ impl Server {
         }
         if is_broken(self.workers.await) {
             warn!("the workers died");
+        }
+        if is_broken(self.topics.await) {
+            warn!("the watch over topics died");
         }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
@@ -198,6 +213,7 @@ async fn directory(
     store: &Arc<dyn Store>,
     key: Arc<SecretsKey>,
     sources: &Sources,
+    folders: &mut Folders,
 ) -> anyhow::Result<Directory> {
     // One for all bots: connections are shared, and certificates read once.
     let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
@@ -209,7 +225,7 @@ async fn directory(
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),
             },
             greeting: bot.greeting.clone(),
-            bot: open_bot(bot, &client, sources)?,
+            bot: open_bot(bot, &client, sources, folders)?,
         };
         bots.insert(bot.id.clone(), Arc::new(configured));
     }
@@ -235,14 +251,15 @@ fn open_bot(
     bot: &config::Bot,
     client: &reqwest::Client,
     sources: &Sources,
+    folders: &mut Folders,
 ) -> anyhow::Result<Arc<dyn Bot>> {
     Ok(match &bot.kind {
         BotKind::Knowledge { topics } => {
-            let knowledge = match topics {
-                Some(folder) => Knowledge::from_dir(folder)?,
-                None => Knowledge::demo(),
+            let topics = match topics {
+                Some(folder) => folders.open(folder)?,
+                None => Arc::new(Topics::new(Knowledge::demo())),
             };
-            Arc::new(KnowledgeBot(knowledge))
+            Arc::new(KnowledgeBot(topics))
         }
         BotKind::Http { url, secret } => {
             let config = HttpBotConfig {

@@ -12,10 +12,12 @@ use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, ConnectorSettings, Handoff,
     Problems, Secret, SecretsKeySource, Server, StoreUrl,
 };
+use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
 use crate::limits::{
     AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, CONFIG_ID_BYTES_MAX, CONNECTOR_TOKEN_BYTES_MAX,
-    GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limits, LimitsOverrides,
+    GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limit, Limits, LimitsOverrides, ServerLimits,
+    ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
 };
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -24,8 +26,12 @@ const STORE_URL: &str = "sqlite:data/segue.db";
 const BROKER_URL: &str = "local:";
 
 /// The rates that a burst belongs to.
-const BURSTS: [(&str, &str); 2] =
-    [("messages_per_second", "messages_burst"), ("handshakes_per_second", "handshakes_burst")];
+const BURSTS: [(&str, &str); 4] = [
+    ("messages_per_second", "messages_burst"),
+    ("handshakes_per_second", "handshakes_burst"),
+    ("connector_handshakes_per_second", "connector_handshakes_burst"),
+    ("sockets_per_second", "sockets_burst"),
+];
 
 /// The whole configuration, or everything that is wrong with it, earlier problems included.
 pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigError> {
@@ -35,6 +41,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let broker = broker(&source.broker, found);
     let secrets_key = secrets_key(&source.secrets, found);
     let limits = limits(&source.limits, &Limits::default(), found);
+    let server_limits = server_limits(&source.limits, found);
     unique(&source.bots, "id", found);
     unique(&source.connectors, "id", found);
     unique(&source.connectors, "token", found);
@@ -53,6 +60,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         broker: broker.expect(sound),
         secrets_key: secrets_key.expect(sound),
         limits,
+        server_limits,
         connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
         bots: bots.into_iter().map(|bot| bot.expect(sound)).collect(),
         warnings: Vec::new(),
@@ -97,8 +105,25 @@ fn server(table: &Table, problems: &mut Problems) -> Option<Server> {
         }
         Ok(_) => {}
     }
+    let trusted_proxies = trusted_proxies(table, problems);
     let public_url = url.ok()?.as_str().trim_end_matches('/').to_owned();
-    Some(Server { listen: address?, public_url })
+    Some(Server { listen: address?, public_url, trusted_proxies })
+}
+
+fn trusted_proxies(table: &Table, problems: &mut Problems) -> TrustedProxies {
+    let (texts, place) = table.texts("trusted_proxies").unwrap_or((&[], &Place::Program));
+    let mut proxies = TrustedProxies::default();
+    for text in texts {
+        if !proxies.add(text) {
+            let text = format!("{text:?} is no address and no network, such as 10.0.0.0/8");
+            problems.add(place, format!("server.trusted_proxies: {text}"));
+        }
+    }
+    if texts.len() > TRUSTED_PROXIES_MAX {
+        let text = format!("{} are too many, at most {TRUSTED_PROXIES_MAX}", texts.len());
+        problems.add(place, format!("server.trusted_proxies: {text}"));
+    }
+    proxies
 }
 
 fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
@@ -140,10 +165,10 @@ fn secrets_key(table: &Table, problems: &mut Problems) -> Option<SecretsKeySourc
     }
 }
 
-/// The limits that a table sets, over the given ones.
-fn limits(table: &Table, defaults: &Limits, problems: &mut Problems) -> Limits {
-    let mut overrides = LimitsOverrides::default();
-    for limit in Limits::ALL {
+/// What a table sets of these limits.
+fn given(table: &Table, all: &[Limit], problems: &mut Problems) -> Vec<(&'static str, u64)> {
+    let mut given = Vec::new();
+    for limit in all {
         let Some((value, place)) = table.whole(limit.name) else {
             continue;
         };
@@ -153,8 +178,25 @@ fn limits(table: &Table, defaults: &Limits, problems: &mut Problems) -> Limits {
         } else if value > limit.max {
             problems.add(place, format!("{name}: {value} is too much, at most {}", limit.max));
         } else {
-            overrides.set(limit.name, value);
+            given.push((limit.name, value));
         }
+    }
+    given
+}
+
+fn server_limits(table: &Table, problems: &mut Problems) -> ServerLimits {
+    let mut overrides = ServerLimitsOverrides::default();
+    for (name, value) in given(table, ServerLimits::ALL, problems) {
+        overrides.set(name, value);
+    }
+    ServerLimits::default().with(&overrides)
+}
+
+/// The limits that a table sets, over the given ones.
+fn limits(table: &Table, defaults: &Limits, problems: &mut Problems) -> Limits {
+    let mut overrides = LimitsOverrides::default();
+    for (name, value) in given(table, Limits::ALL, problems) {
+        overrides.set(name, value);
     }
     let limits = defaults.with(&overrides);
     for (rate, burst) in BURSTS {

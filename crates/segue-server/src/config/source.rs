@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::{distance, nearest};
 use super::{Environment, Problems};
-use crate::limits::Limits;
+use crate::limits::{Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] = &["SEGUE_CONFIG", "SEGUE_LOG"];
@@ -92,14 +92,21 @@ impl Section {
     pub fn keys(self) -> Vec<Key> {
         let limits = || Limits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
         match self {
-            Self::Server => vec![key("listen", Kind::Text), key("public_url", Kind::Text)],
+            Self::Server => vec![
+                key("listen", Kind::Text),
+                key("public_url", Kind::Text),
+                key("trusted_proxies", Kind::Texts),
+            ],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
             Self::Secrets => vec![
                 key("key", Kind::Text),
                 key("key_file", Kind::Text),
                 key("key_command", Kind::Text),
             ],
-            Self::Limits => limits().collect(),
+            Self::Limits => {
+                let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
+                limits().chain(of_server).collect()
+            }
             Self::Connectors => [
                 key("id", Kind::Text),
                 key("token", Kind::Text),

@@ -7,6 +7,7 @@ use super::*;
 use crate::limits::LimitsOverrides;
 
 mod environment;
+mod server;
 
 /// A file in which everything is as it has to be.
 const SOUND: &str = r#"
@@ -349,7 +350,10 @@ fn limits_have_to_make_sense() {
         );
         assert_eq!(load(&at(limit.max)).limits.get(limit.name), Some(limit.max));
         match limit.name {
-            "messages_burst" | "handshakes_burst" => {}
+            "messages_burst"
+            | "handshakes_burst"
+            | "connector_handshakes_burst"
+            | "sockets_burst" => {}
             _ if limit.min == 0 => assert_eq!(load(&at(0)).limits.get(limit.name), Some(0)),
             _ => refused(
                 &at(0),

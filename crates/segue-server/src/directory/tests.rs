@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use segue_core::{BotProfile, ports::Store};
+use segue_core::{
+    BotProfile,
+    ports::{Answer, Bot, BotError, Store, TurnRequest},
+};
 use segue_store::MemoryStore;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +17,16 @@ use crate::{
     limits::Limits,
     secrets::SecretsKey,
 };
+
+/// Nobody asks it.
+struct Silent;
+
+#[async_trait::async_trait]
+impl Bot for Silent {
+    async fn answer(&self, _: &TurnRequest) -> Result<Box<dyn Answer>, BotError> {
+        Err(BotError::Failed("nobody should ask".to_owned()))
+    }
+}
 
 /// A store that outlives directories, and a clock.
 struct Bench {
@@ -32,13 +45,8 @@ impl Bench {
     async fn open(&self) -> Directory {
         let now = Arc::clone(&self.now);
         let bot = || {
-            let bot =
-                crate::bot::knowledge_bot::KnowledgeBot(crate::bot::knowledge::Knowledge::demo());
-            Arc::new(ConfiguredBot {
-                profile: BotProfile::default(),
-                greeting: None,
-                bot: Arc::new(bot),
-            })
+            let profile = BotProfile::default();
+            Arc::new(ConfiguredBot { profile, greeting: None, bot: Arc::new(Silent) })
         };
         let changes = Changes {
             store: Arc::clone(&self.store) as Arc<dyn Store>,

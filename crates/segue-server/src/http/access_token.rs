@@ -12,7 +12,7 @@ use super::{
     error::{CorrelationId, Refused},
     jwt::Claims,
 };
-use crate::{limits, serve::Peer, wire::HttpError};
+use crate::{address::Client, limits, wire::HttpError};
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -26,7 +26,7 @@ pub struct AccessToken {
 /// Gives an access token for a connector's token and one of its hosts. The body says nothing.
 pub async fn create(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
     headers: HeaderMap,
 ) -> Result<Json<AccessToken>, Refused> {
@@ -37,7 +37,7 @@ pub async fn create(
     let known = known.as_ref();
     let limits = known.map_or(&app.limits, |it| &it.limits);
     app.handshakes
-        .take(app.node.now(), peer.address.ip(), known.map(|it| &it.id), limits)
+        .take(app.node.now(), client.address, known.map(|it| &it.id), limits)
         .map_err(refuse)?;
     let (Some(_), Some(host)) = (&token, text(&headers, "x-host")) else {
         return Err(refuse(HttpError::MissingAuthenticationHeaders));

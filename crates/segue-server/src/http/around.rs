@@ -11,14 +11,14 @@ use axum::{
 use tracing::{Instrument, info_span};
 
 use super::{App, error::CorrelationId};
-use crate::limits;
+use crate::{limits, serve::Peer};
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-polyai-correlation-id");
 const REQUEST_HEADERS: &str =
     "content-type, x-token, x-host, authorization, x-polyai-correlation-id";
 const EXPOSED_HEADERS: &str = "Retry-After, X-PolyAI-Correlation-Id";
 
-/// Protocol, section 1.
+/// Protocol, section 1. Every route finds the `Client` of its request.
 pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = correlation_id(&app, request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -29,6 +29,9 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     let path = request.uri().path().to_owned();
     let span = info_span!("request", correlation_id = %id);
     request.extensions_mut().insert(CorrelationId(id.clone()));
+    let peer = request.extensions().get::<Peer>().expect("whoever serves says who is there");
+    let client = app.door.client(peer.address.ip(), request.headers());
+    request.extensions_mut().insert(client);
     let started_at = tokio::time::Instant::now();
     let mut response = if is_preflight {
         StatusCode::NO_CONTENT.into_response()

@@ -15,7 +15,7 @@ use super::{
     App,
     error::{CorrelationId, Refused},
 };
-use crate::{config::Secret, serve::Peer, wire::HttpError};
+use crate::{address::Client, config::Secret, serve::Peer, wire::HttpError};
 
 /// The connector of a server without a configuration.
 #[derive(Debug, Clone)]
@@ -66,11 +66,15 @@ fn file(kind: &'static str, text: &'static str) -> Response {
 async fn demo(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or("");
-    let is_here = peer.address.ip().to_canonical().is_loopback() && is_loopback_name(host);
+    // Who comes by way of a proxy on this machine may be anywhere, whatever it is said to be.
+    let is_here = peer.address.ip().to_canonical().is_loopback()
+        && !client.is_forwarded
+        && is_loopback_name(host);
     let demo = app.demo.as_ref().filter(|_| is_here);
     let demo = demo.ok_or_else(|| correlation_id.refuse(HttpError::UnknownPath))?;
     let body = Demo { token: demo.token.expose().to_owned(), host: demo.host.clone() };

@@ -18,7 +18,7 @@ use super::{
     error::{CorrelationId, Refused},
     jwt::Claims,
 };
-use crate::{connectors::Connector, limits, node::Outcome, serve::Peer, wire::HttpError};
+use crate::{address::Client, connectors::Connector, limits, node::Outcome, wire::HttpError};
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -43,7 +43,7 @@ struct Wanted {
 /// Creates a conversation.
 pub async fn create(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -51,14 +51,12 @@ pub async fn create(
     let refuse = |error| correlation_id.refuse(error);
     let token = bearer(&headers).map_err(refuse)?;
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
-    let (claims, connector) = app
-        .authenticate(token, origin)
-        .filter(|(_, connector)| connector.is_open())
-        .ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    let known = app.authenticate(token, origin).filter(|(_, connector)| connector.is_open());
     let now = app.node.now();
-    app.handshakes
-        .take(now, peer.address.ip(), Some(&connector.id), &connector.limits)
-        .map_err(refuse)?;
+    let connector = known.as_ref().map(|(_, connector)| connector);
+    let limits = connector.map_or(&app.limits, |it| &it.limits);
+    app.handshakes.take(now, client.address, connector.map(|it| &it.id), limits).map_err(refuse)?;
+    let (claims, connector) = known.ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     let wanted = body.ok().as_deref().and_then(parse);
     let wanted = wanted.ok_or_else(|| refuse(HttpError::UnreadableRequest))?;
     let user_agent = headers.get("user-agent").and_then(|it| it.to_str().ok());

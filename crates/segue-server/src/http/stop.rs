@@ -15,13 +15,13 @@ use super::{
     error::{CorrelationId, Refused},
     sessions::bearer,
 };
-use crate::{node::Outcome, serve::Peer, wire::HttpError};
+use crate::{address::Client, node::Outcome, wire::HttpError};
 
 /// Ends the turn of the bot that is running or due; without one, changes nothing. A disabled
 /// connector's sessions go on, so they can be stopped too.
 pub async fn stop(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
     headers: HeaderMap,
     name: Result<Path<String>, PathRejection>,
@@ -32,7 +32,7 @@ pub async fn stop(
     let (claims, connector) =
         app.authenticate(token, origin).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
     app.handshakes
-        .take(app.node.now(), peer.address.ip(), Some(&connector.id), &connector.limits)
+        .take(app.node.now(), client.address, Some(&connector.id), &connector.limits)
         .map_err(refuse)?;
     let Ok(Path(name)) = name else { return Err(refuse(HttpError::UnknownSession)) };
     let session = app.open(&name, &claims, &connector).await.map_err(|it| match it {

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span, debug, info, warn};
 
 use super::{App, NotOpened, error::CorrelationId};
 use crate::{
+    address::{Client, Place},
     connection::{CloseCode, Connection},
     connectors::Connector,
     hub::{Admission, Subscription},
@@ -44,20 +45,30 @@ struct Asked {
 /// What it gets.
 enum Granted {
     /// The conversation.
-    Seat(Box<Connection>, Subscription, Arc<Connector>),
+    Seat(Box<Seat>),
     /// Something passes; come again.
     Later,
+}
+
+/// A place in a conversation.
+struct Seat {
+    connection: Connection,
+    subscription: Subscription,
+    connector: Arc<Connector>,
+    /// Among the connections of its address.
+    _place: Place,
 }
 
 /// Opens a conversation's socket.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
     request: Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
-    let granted = match grant(&app, &parts).await {
+    let granted = match grant(&app, &parts, &peer, client).await {
         Ok(granted) => granted,
         Err(error) => return correlation_id.refuse(error).into_response(),
     };
@@ -83,11 +94,12 @@ pub async fn upgrade(
 
 async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
     match granted {
-        Granted::Seat(connection, subscription, connector) => {
+        Granted::Seat(seat) => {
+            let Seat { connection, subscription, connector, _place } = *seat;
             let socket = Socket {
                 node: Arc::clone(&app.node),
                 id: subscription.session(),
-                connection: *connection,
+                connection,
                 subscription,
                 peer,
                 stop: app.stop.clone(),
@@ -107,7 +119,12 @@ async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
 }
 
 /// Checks, in this order: parameters, token and origin, session, ownership, limit.
-async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
+async fn grant(
+    app: &Arc<App>,
+    parts: &Parts,
+    peer: &Peer,
+    client: Client,
+) -> Result<Granted, HttpError> {
     let asked = asked(parts).ok_or(HttpError::MissingParameters)?;
     let origin = parts.headers.get("origin").map(|it| it.to_str().unwrap_or(""));
     let (claims, connector) =
@@ -115,6 +132,7 @@ async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
     if app.stop.is_cancelled() {
         return Ok(Granted::Later);
     }
+    let Some(place) = place(app, peer, client, &connector) else { return Ok(Granted::Later) };
     let session = match app.open(&asked.session, &claims, &connector).await {
         Ok(session) => session,
         Err(NotOpened::Unknown) => return Err(HttpError::UnknownSession),
@@ -142,7 +160,22 @@ async fn grant(app: &Arc<App>, parts: &Parts) -> Result<Granted, HttpError> {
     let profile = connector.bot.profile.clone();
     let limits = Arc::clone(&connector.limits);
     let connection = Connection::open(now, limits, profile, &session, asked.cursor, position);
-    Ok(Granted::Seat(Box::new(connection), subscription, connector))
+    Ok(Granted::Seat(Box::new(Seat { connection, subscription, connector, _place: place })))
+}
+
+/// A place for one more socket of this address; `None` when it has to come again.
+fn place(app: &App, peer: &Peer, client: Client, connector: &Connector) -> Option<Place> {
+    let now = app.node.now();
+    let rate = app.handshakes.take_socket(now, client.address, &connector.id, &connector.limits);
+    if let Err(retry_after_ms) = rate {
+        debug!(retry_after_ms, "an address opens sockets too fast");
+        return None;
+    }
+    let place = app.door.enter_behind(peer.address.ip(), client);
+    if place.is_none() {
+        debug!("an address has too many sockets");
+    }
+    place
 }
 
 fn seat(app: &App, id: SessionId, connector: &Connector) -> Result<Subscription, HttpError> {

@@ -40,6 +40,9 @@ url = "memory:"
 [limits]
 messages_per_second = 0
 handshakes_per_second = 0
+connector_handshakes_per_second = 0
+sockets_per_second = 0
+connections_per_address = 0
 sessions_per_token = 0
 live_after_replay_ms = 0
 replay_batch_interval_ms = 0

@@ -140,6 +140,16 @@ impl Chronicle {
                 Event::SessionEnded { reason: EndReason::NaturalEnd } => {
                     if entry.at >= before.facts.expires_at { S::EndedForAge } else { S::EndedByBot }
                 }
+                Event::TurnEnded { outcome: TurnOutcome::Stopped, .. } => {
+                    if running.is_some() && before.has_unanswered_input() {
+                        self.tally.count(S::StopBeforeWaitingMessage);
+                    }
+                    match running {
+                        None => S::StopOfDueTurn,
+                        Some(_) if open.is_some() => S::StopInStream,
+                        Some(_) => S::StopOfSilentTurn,
+                    }
+                }
                 Event::TurnEnded { outcome: TurnOutcome::Failed, .. } => {
                     let Some((worker, since_ms)) = &worker else { continue };
                     self.tell_failed_turn(worker, at_ms - since_ms, life, running, open);

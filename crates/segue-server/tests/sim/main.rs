@@ -15,6 +15,7 @@ mod plan;
 mod promises;
 mod situations;
 mod socket;
+mod stops;
 mod store;
 mod talk;
 mod turns;

@@ -31,6 +31,8 @@ pub struct Plan {
     /// Something happens to a node about this often; zero for never.
     pub chaos_ms: u64,
     pub has_greeting: bool,
+    /// So many of a thousand things that a client does are a stop of the bot.
+    pub stops_permille: u64,
     /// Until then everything may misbehave.
     pub active_ms: u64,
     /// Until then everything comes to rest.
@@ -40,7 +42,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(dice: &Dice) -> Self {
+    pub fn new(seed: u64, dice: &Dice) -> Self {
         let nodes = usize::try_from(dice.pick(&[1, 2, 2, 3])).unwrap();
         let limits = limits(dice, nodes);
         let active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
@@ -53,6 +55,9 @@ impl Plan {
             weather: weather(dice),
             chaos_ms: dice.pick(&[0, 6_000, 12_000, 12_000, 25_000]),
             has_greeting: dice.percent(30),
+            // Not for the dice to say: worlds that found a fault before there was a stop have to
+            // stay what they were.
+            stops_permille: if seed % 5 == 1 { 150 } else { 0 },
             active_ms,
             end_ms: active_ms + rest_ms + ending_ms,
             ending_ms,

@@ -10,6 +10,7 @@ use segue_core::{
 
 use crate::{
     chronicle::Committed,
+    stops::check_stops,
     talk::{Key, Talk},
     turns::{Turns, check_turns},
     world::World,
@@ -39,6 +40,7 @@ pub async fn check(world: &World) {
         check_log(world, &case);
         check_keys(world, &case);
         check_row(world, &case);
+        check_stops(world, &case);
         let turns = check_turns(world, &case);
         check_answered(world, &case, &turns);
         check_users(world, &case);

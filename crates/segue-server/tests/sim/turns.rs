@@ -37,6 +37,8 @@ struct Walk<'a> {
     state: Option<String>,
     /// The bot's state before each turn.
     states: BTreeMap<u64, Option<String>>,
+    /// Turns that the user stopped, and up to where nobody answers for them.
+    unwanted: Vec<(Turn, Position)>,
     sums: Turns,
 }
 
@@ -71,6 +73,7 @@ pub fn check_turns(world: &World, case: &Case) -> Turns {
         greetings: 0,
         state: None,
         states: BTreeMap::new(),
+        unwanted: Vec::new(),
         sums: Turns::default(),
     };
     for commit in &case.commits {
@@ -120,7 +123,13 @@ impl Walk<'_> {
             Event::TurnStarted { turn, input_to, .. } => {
                 self.start(*turn, entry.position, *input_to);
             }
-            Event::TurnEnded { turn, outcome } => self.end(*turn, *outcome, rest, bot_state),
+            Event::TurnEnded { turn, outcome } => {
+                let input = self.newest_input(entry.position);
+                match (&self.now, *outcome) {
+                    (None, outcome) => self.end_due(*turn, outcome, input),
+                    _ => self.end(*turn, *outcome, input, rest, bot_state),
+                }
+            }
             Event::BotMessagePosted { token, text, extras, call_actions, .. } => {
                 let Some(now) = self.speak(*token, entry.position) else { return };
                 now.text.push_str(text);
@@ -238,25 +247,40 @@ impl Walk<'_> {
         Some(now)
     }
 
+    /// One that was due ends and was never started.
+    fn end_due(&mut self, turn: Turn, outcome: TurnOutcome, input: Position) {
+        let due = self.due.take();
+        if outcome == TurnOutcome::Finished || due.is_none() {
+            self.violated("a turn ended that did not run");
+        }
+        if outcome != TurnOutcome::Stopped {
+            return;
+        }
+        self.is_greeted = true;
+        if due != Some(TurnReason::Join) {
+            self.sums.answered_to = input;
+            self.unwanted.push((turn, input));
+        } else if input > self.sums.answered_to {
+            // What waited behind a greeting was not what was stopped.
+            self.due = Some(TurnReason::Message);
+        }
+    }
+
     fn end(
         &mut self,
         turn: Turn,
         outcome: TurnOutcome,
+        input: Position,
         rest: &[Entry],
         bot_state: Option<&String>,
     ) {
-        let Some(now) = self.now.take() else {
-            // One that was due and never started.
-            if outcome == TurnOutcome::Finished || self.due.take().is_none() {
-                self.violated("a turn ended that did not run");
-            }
-            return;
-        };
+        let Some(now) = self.now.take() else { return };
         if now.turn != turn {
             self.violated("another turn ended than the one that ran");
         }
         self.sums.answered_to = self.sums.answered_to.max(now.input_to);
-        self.check_words(&now, outcome, rest, bot_state);
+        let is_more = input > now.input_to;
+        self.check_words(&now, outcome, is_more, rest, bot_state);
         if outcome == TurnOutcome::Finished {
             self.greetings += u32::from(now.reason == TurnReason::Join);
             self.is_greeted = true;
@@ -264,25 +288,20 @@ impl Walk<'_> {
                 self.state = Some(state.clone());
             }
         }
-        let newest_input = self.newest_input(rest);
-        if newest_input > now.input_to {
+        if outcome == TurnOutcome::Stopped {
+            self.is_greeted = true;
+            self.unwanted.push((turn, now.input_to));
+        }
+        if is_more {
             self.due = Some(TurnReason::Message);
         }
     }
 
-    /// The user's newest message before what is left of a commit.
-    fn newest_input(&self, rest: &[Entry]) -> Position {
-        let to = match rest.first() {
-            Some(next) => next.position,
-            None => self.walked_to().next(),
-        };
+    /// The user's newest message before this.
+    fn newest_input(&self, to: Position) -> Position {
         let inputs = self.case.log.iter().filter(|it| it.position < to);
         let newest = inputs.rev().find(|it| matches!(it.event, Event::UserMessagePosted { .. }));
         newest.map_or(Position(0), |it| it.position)
-    }
-
-    fn walked_to(&self) -> Position {
-        self.case.log.last().map_or(Position(0), |it| it.position)
     }
 
     /// What is in the log is what the bot gave.
@@ -290,6 +309,7 @@ impl Walk<'_> {
         &self,
         now: &Now,
         outcome: TurnOutcome,
+        is_more: bool,
         rest: &[Entry],
         bot_state: Option<&String>,
     ) {
@@ -330,7 +350,6 @@ impl Walk<'_> {
         if hands_off != call.is_hand_off {
             self.violated("a handoff and the bot's wish for it differ");
         }
-        let is_more = self.newest_input(rest) > now.input_to;
         let may_end = call.is_end && !call.is_hand_off && !is_more;
         if ends != may_end {
             self.violated("an end and the bot's wish for it differ");
@@ -369,13 +388,17 @@ impl Walk<'_> {
                 self.violated(&format!("turn {} was asked twice, differently", call.turn.0));
             }
         }
+        for call in asked.values() {
+            let stopped = self.unwanted.iter().filter(|(turn, _)| *turn < call.turn);
+            let upto = stopped.map(|(_, upto)| *upto).max().unwrap_or(Position(0));
+            if call.input.iter().any(|it| self.place_of(it) <= upto) {
+                self.violated(&format!("turn {} answers what was stopped", call.turn.0));
+            }
+        }
         let mut inputs = asked.values().flat_map(|it| it.input.iter());
         let mut newest = Position(0);
         let wrong = inputs.find(|id| {
-            let is_it = |it: &&Entry| {
-                matches!(&it.event, Event::UserMessagePosted { message_id, .. } if message_id == *id)
-            };
-            let place = self.case.log.iter().find(is_it).map_or(Position(0), |it| it.position);
+            let place = self.place_of(id);
             let is_wrong = place <= newest;
             newest = place;
             is_wrong
@@ -383,5 +406,10 @@ impl Walk<'_> {
         if wrong.is_some() {
             self.violated("a message was asked twice, or none that was said");
         }
+    }
+    /// Where a message of the user stands.
+    fn place_of(&self, id: &MessageId) -> Position {
+        let is_it = |it: &&Entry| matches!(&it.event, Event::UserMessagePosted { message_id, .. } if message_id == id);
+        self.case.log.iter().find(is_it).map_or(Position(0), |it| it.position)
     }
 }

@@ -273,6 +273,9 @@ impl Client {
             }
             return;
         }
+        if dice.permille(self.world.plan.stops_permille) {
+            return World::stop_turn(&self.world, &self.talk);
+        }
         if dice.permille(self.talk.character.ends_permille) {
             self.talk.known.lock().asked_to_end_ms = Some(self.world.ms());
             return send(link, "USER_END_SESSION", "{}");

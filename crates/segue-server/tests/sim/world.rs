@@ -91,7 +91,7 @@ pub struct Down {
 impl World {
     pub fn new(seed: u64, prints: bool) -> Arc<Self> {
         let dice = Dice::new(seed);
-        let plan = Plan::new(&dice);
+        let plan = Plan::new(seed, &dice);
         let slots = (0..plan.nodes).map(|_| Slot::Down).collect();
         Arc::new(Self {
             seed,

@@ -41,6 +41,9 @@ url = "sqlite:data/segue.db"
 [limits]
 messages_per_second = 0
 handshakes_per_second = 0
+connector_handshakes_per_second = 0
+sockets_per_second = 0
+connections_per_address = 0
 sessions_per_token = 0
 live_after_replay_ms = 0
 [[connectors]]

@@ -20,6 +20,7 @@ pub const SHOP_HOST: &str = "tallow.example";
 /// number of times, one after the other; with SQLite each start finds what the one before left.
 pub struct Setup {
     store: Store,
+    server: String,
     bot_url: String,
     greeting: String,
     limits: String,
@@ -37,6 +38,7 @@ impl Setup {
     pub fn new(bot: &Bot) -> Self {
         Self {
             store: Store::Memory,
+            server: String::new(),
             bot_url: bot.url(),
             greeting: "Hello.".to_owned(),
             limits: String::new(),
@@ -54,6 +56,13 @@ impl Setup {
     /// What the bot says first. Empty: the bot is asked.
     pub fn greeting(mut self, text: &str) -> Self {
         text.clone_into(&mut self.greeting);
+        self
+    }
+
+    /// More lines of `[server]`.
+    pub fn server(mut self, lines: &str) -> Self {
+        self.server.push_str(lines);
+        self.server.push('\n');
         self
     }
 
@@ -97,7 +106,7 @@ impl Setup {
         let config = Config::load(Some(&text), &Environment::default())
             .unwrap_or_else(|error| panic!("{error}\nin\n{text}"));
         let server = Server::start(config, None, tweaks).await.unwrap();
-        Running { address: server.address(), server }
+        Running::of(server)
     }
 
     fn toml(&self) -> String {
@@ -109,6 +118,7 @@ impl Setup {
             r#"
 [server]
 listen = "127.0.0.1:0"
+{server}
 [store]
 url = {store}
 [limits]
@@ -130,6 +140,7 @@ url = "{url}"
 secret = "{secret}"
 {also}"#,
             store = Value::from(store),
+            server = self.server,
             limits = self.limits,
             connector = self.connector,
             greeting = Value::from(self.greeting.as_str()),
@@ -147,6 +158,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// A server that was started in another way.
+    pub fn of(server: Server) -> Self {
+        Self { address: server.address(), server }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -98,6 +98,14 @@ impl Talk {
         }
     }
 
+    /// What comes next: a frame, or the code of a close.
+    pub async fn frame_or_close(&mut self) -> Result<Value, u16> {
+        match self.next("a frame or a close").await {
+            Came::Frame(frame) => Ok(frame),
+            Came::Close(code) => Err(code),
+        }
+    }
+
     /// The next frame, which has to be of this type; the prefix is understood.
     pub async fn expect(&mut self, kind: &str) -> Value {
         let frame = match self.next(kind).await {

@@ -1,0 +1,199 @@
+//! Who is at the other end: whose request it is where proxies stand in between, and how many
+//! connections an address has open. Believes nobody who is not configured to be believed.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::{IpNet, Ipv4Net};
+use parking_lot::Mutex;
+use tracing::{debug, warn};
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// How many bits an IPv4 address is mapped behind in IPv6.
+const MAPPED_PREFIX: u8 = 96;
+
+/// The proxies whose `X-Forwarded-For` is believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Its address: the connection's own, unless a trusted proxy names another.
+    pub address: IpAddr,
+    /// Whether it came by way of a proxy, trusted or not, as far as one can see.
+    pub is_forwarded: bool,
+}
+
+impl TrustedProxies {
+    /// Adds an address or a network in CIDR notation; false, and nothing done, if it is neither.
+    pub fn add(&mut self, text: &str) -> bool {
+        let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        let Some(net) = text.parse::<IpNet>().ok().or_else(address) else { return false };
+        self.0.push(canonical(net));
+        true
+    }
+
+    /// Whether this is one of them.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|it| it.contains(&address))
+    }
+
+    /// The client behind a connection from `peer`.
+    ///
+    /// Each proxy adds the address that it was called from on the right. So the list is read from
+    /// the right as long as it was written by proxies that are trusted; the first other address is
+    /// the client, and whatever stands left of it is what the client says of itself. A list that
+    /// cannot be read says nothing: then it is the peer.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let peer = peer.to_canonical();
+        let is_forwarded =
+            headers.contains_key(&FORWARDED_FOR) || headers.contains_key("forwarded");
+        let named = if self.trusts(peer) { self.named(headers) } else { None };
+        Client { address: named.unwrap_or(peer), is_forwarded }
+    }
+
+    fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let lines: Vec<&[u8]> =
+            headers.get_all(&FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+        let hops = lines.iter().rev().flat_map(|line| line.rsplit(|it| *it == b','));
+        let mut farthest = None;
+        for hop in hops {
+            let Some(address) = hop_address(hop) else {
+                debug!("an X-Forwarded-For that is no list of addresses says nothing");
+                return None;
+            };
+            farthest = Some(address);
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        // Nobody but trusted ones: the one that began it.
+        farthest
+    }
+}
+
+/// An IPv4 network, however it is written.
+fn canonical(net: IpNet) -> IpNet {
+    match (net, net.addr().to_canonical()) {
+        (IpNet::V6(_), IpAddr::V4(v4)) if net.prefix_len() >= MAPPED_PREFIX => {
+            let prefix = net.prefix_len() - MAPPED_PREFIX;
+            Ipv4Net::new(v4, prefix).map_or(net, IpNet::V4)
+        }
+        _ => net,
+    }
+}
+
+/// An address, with a port or without one, in brackets or not: proxies differ.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
+    let address = text.parse::<IpAddr>().ok().or_else(with_port).or_else(bare);
+    address.map(|it| it.to_canonical())
+}
+
+/// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 network that one
+/// subscriber has to himself.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(it) => IpAddr::V6((it.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Whoever comes in passes here: who is believed, and how many connections each address has open.
+#[derive(Debug, Default)]
+pub struct Door {
+    trusted: TrustedProxies,
+    /// Connections of one address at a time; zero for any number.
+    per_address_max: u64,
+    open: Mutex<BTreeMap<IpAddr, u64>>,
+    has_warned: AtomicBool,
+}
+
+/// One connection of an address; it counts until this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    door: Arc<Door>,
+    /// `None` for one that is not counted.
+    of: Option<IpAddr>,
+}
+
+impl Door {
+    /// A door through which nobody has come yet.
+    pub fn new(trusted: TrustedProxies, per_address_max: u64) -> Self {
+        Self { trusted, per_address_max, ..Self::default() }
+    }
+
+    /// Whose request it is.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let client = self.trusted.client(peer, headers);
+        let is_near = match peer.to_canonical() {
+            IpAddr::V4(it) => it.is_loopback() || it.is_private(),
+            IpAddr::V6(it) => it.is_loopback() || it.is_unique_local(),
+        };
+        // A proxy that was forgotten makes all its clients share the rates of one address.
+        if client.is_forwarded
+            && is_near
+            && !self.trusted.trusts(peer)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            warn!(
+                %peer,
+                "X-Forwarded-For of {peer} is not believed: if that is your proxy, add it to \
+                 trusted_proxies"
+            );
+        }
+        client
+    }
+
+    /// A place for a connection from this address; `None` when it has as many as it may. Those of
+    /// a trusted proxy are not counted: its clients are, one by one.
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        if self.trusted.trusts(peer) {
+            return Some(Place { door: Arc::clone(self), of: None });
+        }
+        let of = network(peer);
+        let mut open = self.open.lock();
+        let count = open.entry(of).or_default();
+        if self.per_address_max > 0 && *count >= self.per_address_max {
+            return None;
+        }
+        *count += 1;
+        Some(Place { door: Arc::clone(self), of: Some(of) })
+    }
+
+    /// A place for the socket of a client whose connection is a trusted proxy's. Any other
+    /// connection was counted when it came in.
+    pub fn enter_behind(self: &Arc<Self>, peer: IpAddr, client: Client) -> Option<Place> {
+        if self.trusted.trusts(peer) {
+            return self.enter(client.address);
+        }
+        Some(Place { door: Arc::clone(self), of: None })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(of) = self.of else { return };
+        let mut open = self.door.open.lock();
+        let count = open.get_mut(&of).expect("a place that is taken is counted");
+        *count -= 1;
+        if *count == 0 {
+            open.remove(&of);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! What is set once for the whole server.
+
+use super::*;
+use crate::limits::ServerLimits;
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let config = load("[server]\ntrusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]");
+    let trusts = |text: &str| config.server.trusted_proxies.trusts(text.parse().unwrap());
+    assert!(trusts("10.0.0.1") && trusts("fd12::1") && !trusts("10.0.0.2"));
+    let by_variable = with(&[("SEGUE_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1")]);
+    assert!(by_variable.server.trusted_proxies.trusts("10.3.2.1".parse().unwrap()));
+    assert!(by_variable.server.trusted_proxies.trusts("::1".parse().unwrap()));
+    assert_eq!(load("").server.trusted_proxies, crate::address::TrustedProxies::default());
+    refused(
+        "[server]\ntrusted_proxies = [\"10.0.0.1\", \"proxy.example\"]",
+        &[
+            "line 2: server.trusted_proxies: \"proxy.example\" is no address and no network, such as \
+           10.0.0.0/8",
+        ],
+    );
+    let many = vec!["\"::1\""; 101].join(", ");
+    refused(
+        &format!("[server]\ntrusted_proxies = [{many}]"),
+        &["line 2: server.trusted_proxies: 101 are too many, at most 100"],
+    );
+}
+
+#[test]
+fn limits_of_the_server_stand_with_the_others_and_in_no_connector() {
+    let config = load("[limits]\nconnections_per_address = 7");
+    assert_eq!(config.server_limits.connections_per_address, 7);
+    assert_eq!(with(&[]).server_limits, ServerLimits::default());
+    let by_variable = with(&[("SEGUE_LIMITS_CONNECTIONS_PER_ADDRESS", "8")]);
+    assert_eq!(by_variable.server_limits.connections_per_address, 8);
+    for limit in ServerLimits::ALL {
+        let text = format!("[limits]\n{} = {}", limit.name, limit.max + 1);
+        let problem = format!(
+            "line 2: limits.{}: {} is too much, at most {}",
+            limit.name,
+            limit.max + 1,
+            limit.max
+        );
+        refused(&text, &[&problem]);
+        let own = connector_with(&format!("{} = {}", limit.name, limit.max));
+        let error = Config::load(Some(&own), &Environment::new()).unwrap_err();
+        assert!(error.to_string().contains("unknown key"), "{error}");
+    }
+}
