@@ -14,6 +14,7 @@ fn claims_at(now: Timestamp) -> Claims {
     Claims::new(TokenId("t".into()), ConnectorId("demo".into()), now)
 }
 
+/// Covers 1.51.
 #[test]
 fn a_token_outlives_the_rotation_of_its_key() {
     let keys = SigningKeys::ephemeral(NOW, &random(1));
