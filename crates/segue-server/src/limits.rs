@@ -224,6 +224,8 @@ fixed! {
     ACCESS_TOKEN_MARGIN_SECONDS: u64 = 900;
     /// A key that has signed access tokens for so long is replaced by a new one.
     SIGNING_KEY_DAYS: u64 = 30;
+    /// How often the age of that key is looked at.
+    SIGNING_KEY_LOOK_SECONDS: u64 = 3_600;
     /// Longest access token that is verified at all.
     ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
     /// `integration_attributes` of a session, as JSON.

@@ -84,6 +84,8 @@ impl Server {
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
         let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
+        let stop = CancellationToken::new();
+        tokio::spawn(rotate(Arc::clone(&keys), Arc::clone(&sources.now), stop.clone()));
         let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
         config.open_sealed(&secrets)?;
         let mut folders = Folders::default();
@@ -97,7 +99,6 @@ impl Server {
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
-        let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
@@ -181,6 +182,18 @@ async fn listen(
     }
     let listener = TcpListener::bind(address).await;
     Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
+}
+
+/// Replaces the key that signs access tokens when it has grown old.
+async fn rotate(
+    keys: Arc<SigningKeys>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    stop: CancellationToken,
+) {
+    let mut looks = tokio::time::interval(Duration::from_secs(limits::SIGNING_KEY_LOOK_SECONDS));
+    while let Some(_tick) = stop.run_until_cancelled(looks.tick()).await {
+        keys.rotate_when_old(now(), &rand::random());
+    }
 }
 
 fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
