@@ -248,6 +248,8 @@ fixed! {
     HEADERS_BYTES_MAX: usize = 16 * 1024;
     /// A request's headers have to be here within this.
     HEADERS_SECONDS_MAX: u64 = 20;
+    /// A TLS hand-shake has to be over within this; a request's headers have their own time.
+    TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
 
@@ -437,6 +439,10 @@ fixed! {
     STOP_SOCKETS_SECONDS: u64 = 3;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
+    /// The files of the certificate and its key are looked at this often.
+    TLS_RELOAD_INTERVAL_MS: u64 = 1_000;
+    /// What is read of each of them: a chain is a few KiB.
+    TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
     /// Tasks outside a worker's own queue are looked after every so many of its own.
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.

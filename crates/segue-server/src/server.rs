@@ -37,7 +37,7 @@ use crate::{
     node::{Node, Sources},
     outgoing,
     secrets::SecretsKey,
-    serve::{Listener, serve},
+    serve::{Listener, serve, tls::Certificates},
 };
 
 /// A server that runs.
@@ -99,6 +99,7 @@ impl Server {
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
@@ -116,7 +117,8 @@ impl Server {
             handshakes: http::HandshakeRates::default(),
             door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
+        let listener =
+            tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
@@ -170,6 +172,23 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Serves until told to stop, and meanwhile looks after the certificate.
+async fn listening(
+    listener: Listener,
+    certificates: Option<Arc<Certificates>>,
+    app: axum::Router,
+    door: Arc<Door>,
+    stop: CancellationToken,
+) {
+    let Some(certificates) = certificates else {
+        return serve(listener, None, app, door, stop).await;
+    };
+    tokio::select! {
+        () = serve(listener, Some(certificates.acceptor()), app, door, stop) => {}
+        () = certificates.follow() => {}
+    }
 }
 
 async fn listen(

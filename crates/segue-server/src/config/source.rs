@@ -53,6 +53,7 @@ const fn key(name: &'static str, kind: Kind) -> Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     Server,
+    Tls,
     Store,
     Broker,
     Secrets,
@@ -62,8 +63,9 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Server,
+        Self::Tls,
         Self::Store,
         Self::Broker,
         Self::Secrets,
@@ -75,6 +77,7 @@ impl Section {
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Tls => "tls",
             Self::Store => "store",
             Self::Broker => "broker",
             Self::Secrets => "secrets",
@@ -97,6 +100,7 @@ impl Section {
                 key("public_url", Kind::Text),
                 key("trusted_proxies", Kind::Texts),
             ],
+            Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
             Self::Secrets => vec![
                 key("key", Kind::Text),
@@ -213,6 +217,7 @@ impl Table {
 #[derive(Debug)]
 pub struct Source {
     pub server: Table,
+    pub tls: Table,
     pub store: Table,
     pub broker: Table,
     pub secrets: Table,
@@ -226,6 +231,7 @@ impl Source {
     pub fn read(text: &str, problems: &mut Problems) -> Self {
         let mut source = Self {
             server: Table::new("server", Place::Program),
+            tls: Table::new("tls", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
             secrets: Table::new("secrets", Place::Program),
@@ -300,6 +306,7 @@ impl Source {
     fn single(&mut self, section: Section) -> &mut Table {
         match section {
             Section::Server => &mut self.server,
+            Section::Tls => &mut self.tls,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
             Section::Secrets => &mut self.secrets,
