@@ -447,4 +447,59 @@ fixed! {
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.
     LIST_PAGE: usize = 500;
+
+    // `segue chat`, which is a client.
+
+    /// So many messages wait for their echo; then no more is read from the person.
+    CHAT_OUTBOX_MESSAGES_MAX: usize = 64;
+    /// The first batch comes at once (protocol, section 2); a socket without it is dead.
+    CHAT_FIRST_FRAME_MS_MAX: u64 = 10_000;
+    /// The bot is asked for again so long after the server said that there is none. Sooner, clients
+    /// and server would send each other errors at wire speed.
+    CHAT_JOIN_AGAIN_MS: u64 = 5_000;
+    /// What the server says about when to send again is believed from here on …
+    CHAT_RETRY_AFTER_MS_MIN: u64 = 100;
+    /// … up to here.
+    CHAT_RETRY_AFTER_MS_MAX: u64 = 30_000;
+    /// A server that wants more heartbeats than one in this time does not get them.
+    CHAT_HEARTBEAT_MS_MIN: u64 = 1_000;
+    /// One line of standard input: more than any server takes as one message.
+    CHAT_LINE_BYTES_MAX: usize = 256 * 1024;
+    /// Lines of standard input that are read ahead.
+    CHAT_LINES_AHEAD_MAX: usize = 16;
+    /// The bot's thinking is repeated every 8 s (protocol, section 5); unrepeated, it is over.
+    CHAT_THINKING_MS: u64 = 10_000;
+    /// A sign that somebody is at work is shown so long, unless it is repeated.
+    CHAT_BUSY_MS: u64 = 10_000;
+    /// An answer that nobody announces is waited for so long: bots may stay silent on purpose.
+    CHAT_UNANNOUNCED_ANSWER_MS: u64 = 20_000;
+    /// So long after the last sign of an answer, nothing more belongs to it: a turn may have several
+    /// messages, and the next turn may be about to begin.
+    CHAT_SETTLED_AFTER_MS: u64 = 1_500;
+    /// Answers are waited for so long after the last line: longer than any turn lasts.
+    CHAT_ANSWERS_MS_MAX: u64 = 330_000;
+    /// The server closes the socket two seconds after the end of a session; then we do.
+    CHAT_CLOSE_AFTER_END_MS_MAX: u64 = 5_000;
+    /// Without anything else to wait for, it looks again after so long.
+    CHAT_WAKE_MS_MAX: u64 = 60_000;
+    /// So much of a message is repeated where it has to be recognised.
+    CHAT_EXCERPT_CHARS_MAX: usize = 40;
+    /// Suggestions that can be picked by number: what has two digits is still typed at ease.
+    CHAT_SUGGESTIONS_MAX: usize = 99;
+    /// One answer of the hand-shake.
+    CHAT_HANDSHAKE_MS_MAX: u64 = 15_000;
+    /// One answer of the hand-shake; they are small.
+    CHAT_HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+    /// Name resolution, TCP, TLS and the upgrade together.
+    CHAT_OPEN_MS_MAX: u64 = 15_000;
+    /// A socket that does not take a frame for so long is lost.
+    CHAT_SEND_MS_MAX: u64 = 10_000;
+    /// A goodbye is waited for so long.
+    CHAT_CLOSE_MS_MAX: u64 = 2_000;
+    /// Larger than any frame of the server: the echo of the longest message, with all of it escaped.
+    CHAT_FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// The pause before the first attempt to come back; it doubles with each that fails …
+    CHAT_RECONNECT_MS: u64 = 500;
+    /// … up to this.
+    CHAT_RECONNECT_MS_MAX: u64 = 10_000;
 }
