@@ -233,10 +233,7 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
         "\"a banana\\nb\" = 1",
         &[&format!("line 1: unknown section a banana\\nb; known are {sections}")],
     );
-    refused(
-        "[server]\nbanana = 1",
-        &["line 2: server: unknown key banana; known are listen, public_url"],
-    );
+    refused("[store]\nbanana = 1", &["line 2: store: unknown key banana; known are url"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn a_variable_that_sets_nothing_is_an_error() {
 #[test]
 fn a_variable_that_is_near_nothing_is_told_what_there_is() {
     refused_with(
-        &[("SEGUE_SERVER_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
+        &[("SEGUE_STORE_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
         &[
             "SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE: sets nothing; known are SEGUE_BOTS_ADA_KIND, \
              SEGUE_BOTS_ADA_NAME, SEGUE_BOTS_ADA_AVATAR_URL, SEGUE_BOTS_ADA_GREETING, \
@@ -132,8 +132,7 @@ fn a_variable_that_is_near_nothing_is_told_what_there_is() {
              SEGUE_BOTS_MINE_KIND, SEGUE_BOTS_MINE_NAME, SEGUE_BOTS_MINE_AVATAR_URL, \
              SEGUE_BOTS_MINE_GREETING, SEGUE_BOTS_MINE_TOPICS, SEGUE_BOTS_MINE_URL, \
              SEGUE_BOTS_MINE_SECRET",
-            "SEGUE_SERVER_BANANA: sets nothing; known are SEGUE_SERVER_LISTEN, \
-             SEGUE_SERVER_PUBLIC_URL",
+            "SEGUE_STORE_BANANA: sets nothing; known are SEGUE_STORE_URL",
         ],
     );
     let text = "[server]\nlisten = \"127.0.0.1:0\"";
