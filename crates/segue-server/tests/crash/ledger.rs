@@ -20,6 +20,8 @@ pub struct Ledger {
     pub is_stream_open: bool,
     /// The end was seen.
     pub is_ended: bool,
+    /// Somebody was refused because it has ended.
+    pub is_said_to_be_over: bool,
 }
 
 impl Ledger {

@@ -349,7 +349,11 @@ impl User {
         let code = frame["payload"]["code"].as_str().ok_or("a refusal without a code")?;
         match code {
             "conversation_not_found" | "unavailable" | "rate_limited" => Ok(Some(code)),
-            "session_not_found" if self.session().ledger.lock().is_ended => Ok(Some(code)),
+            // It may come right before the end that another socket has brought about.
+            "session_not_found" => {
+                self.session().ledger.lock().is_said_to_be_over = true;
+                Ok(Some(code))
+            }
             _ => Err(format!("refused: {frame}")),
         }
     }
