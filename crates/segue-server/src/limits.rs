@@ -176,6 +176,11 @@ configurable! {
         /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
         /// limit off.
         connections_per_address = 1_000 in 0..=COUNT_MAX;
+        /// Requests to the admin API without a valid key a second from one address. 0 turns this rate
+        /// off.
+        admin_failures_per_second = 1 in 0..=COUNT_MAX;
+        /// Such requests that one address may send at once before the rate counts.
+        admin_failures_burst = 20 in 1..=COUNT_MAX;
     }
 }
 
@@ -234,8 +239,30 @@ fixed! {
     HEADERS_BYTES_MAX: usize = 16 * 1024;
     /// A request's headers have to be here within this.
     HEADERS_SECONDS_MAX: u64 = 20;
+    /// A TLS hand-shake has to be over within this; a request's headers have their own time.
+    TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
+
+    // Administration (admin.md).
+
+    /// Keys of the admin API that are valid at a time.
+    API_KEYS_MAX: usize = 1_000;
+    /// A node believes for so long what it has read of the keys: another one may have revoked one.
+    API_KEYS_FRESH_MS: u64 = 1_000;
+    /// Name of a key.
+    API_KEY_NAME_BYTES_MAX: usize = 200;
+    /// Addresses without a valid key that are told apart; further ones share one rate.
+    ADMIN_ADDRESSES_MAX: usize = 10_000;
+    /// Sessions or entries in one answer, where the request names no number …
+    ADMIN_PAGE: usize = 50;
+    /// … and the largest number that it may name. A user's sessions are deleted so many at a time.
+    ADMIN_PAGE_MAX: usize = 500;
+    /// Where the session at which a page ended is gone, the next page goes back by so much, so that
+    /// nothing is left out.
+    ADMIN_CURSOR_SLACK_MS: u64 = 1_000;
+    /// The log of a session that is exported in one piece, as stored.
+    ADMIN_EXPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
     // What a client may send (protocol, sections 3 and 4).
 
@@ -367,6 +394,12 @@ fixed! {
     TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Folders of topics are looked at this often. A change is taken up when two looks have seen
+    /// the same, so within twice this.
+    TOPICS_LOOK_MS: u64 = 500;
+    /// A folder in which something changes between any two looks is taken up after so many as it
+    /// is.
+    TOPICS_RESTLESS_LOOKS_MAX: u32 = 10;
     /// Pause between two pieces of a streamed answer of the knowledge bot.
     KNOWLEDGE_PIECE_MS: u64 = 40;
     /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
@@ -417,8 +450,67 @@ fixed! {
     STOP_SOCKETS_SECONDS: u64 = 3;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
+    /// The files of the certificate and its key are looked at this often.
+    TLS_RELOAD_INTERVAL_MS: u64 = 1_000;
+    /// What is read of each of them: a chain is a few KiB.
+    TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
     /// Tasks outside a worker's own queue are looked after every so many of its own.
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.
     LIST_PAGE: usize = 500;
+
+    // `segue chat`, which is a client.
+
+    /// So many messages wait for their echo; then no more is read from the person.
+    CHAT_OUTBOX_MESSAGES_MAX: usize = 64;
+    /// The first batch comes at once (protocol, section 2); a socket without it is dead.
+    CHAT_FIRST_FRAME_MS_MAX: u64 = 10_000;
+    /// The bot is asked for again so long after the server said that there is none. Sooner, clients
+    /// and server would send each other errors at wire speed.
+    CHAT_JOIN_AGAIN_MS: u64 = 5_000;
+    /// What the server says about when to send again is believed from here on …
+    CHAT_RETRY_AFTER_MS_MIN: u64 = 100;
+    /// … up to here.
+    CHAT_RETRY_AFTER_MS_MAX: u64 = 30_000;
+    /// A server that wants more heartbeats than one in this time does not get them.
+    CHAT_HEARTBEAT_MS_MIN: u64 = 1_000;
+    /// One line of standard input: more than any server takes as one message.
+    CHAT_LINE_BYTES_MAX: usize = 256 * 1024;
+    /// Lines of standard input that are read ahead.
+    CHAT_LINES_AHEAD_MAX: usize = 16;
+    /// The bot's thinking is repeated every 8 s (protocol, section 5); unrepeated, it is over.
+    CHAT_THINKING_MS: u64 = 10_000;
+    /// A sign that somebody is at work is shown so long, unless it is repeated.
+    CHAT_BUSY_MS: u64 = 10_000;
+    /// An answer that nobody announces is waited for so long: bots may stay silent on purpose.
+    CHAT_UNANNOUNCED_ANSWER_MS: u64 = 20_000;
+    /// So long after the last sign of an answer, nothing more belongs to it: a turn may have several
+    /// messages, and the next turn may be about to begin.
+    CHAT_SETTLED_AFTER_MS: u64 = 1_500;
+    /// Answers are waited for so long after the last line: longer than any turn lasts.
+    CHAT_ANSWERS_MS_MAX: u64 = 330_000;
+    /// The server closes the socket two seconds after the end of a session; then we do.
+    CHAT_CLOSE_AFTER_END_MS_MAX: u64 = 5_000;
+    /// Without anything else to wait for, it looks again after so long.
+    CHAT_WAKE_MS_MAX: u64 = 60_000;
+    /// So much of a message is repeated where it has to be recognised.
+    CHAT_EXCERPT_CHARS_MAX: usize = 40;
+    /// Suggestions that can be picked by number: what has two digits is still typed at ease.
+    CHAT_SUGGESTIONS_MAX: usize = 99;
+    /// One answer of the hand-shake.
+    CHAT_HANDSHAKE_MS_MAX: u64 = 15_000;
+    /// One answer of the hand-shake; they are small.
+    CHAT_HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+    /// Name resolution, TCP, TLS and the upgrade together.
+    CHAT_OPEN_MS_MAX: u64 = 15_000;
+    /// A socket that does not take a frame for so long is lost.
+    CHAT_SEND_MS_MAX: u64 = 10_000;
+    /// A goodbye is waited for so long.
+    CHAT_CLOSE_MS_MAX: u64 = 2_000;
+    /// Larger than any frame of the server: the echo of the longest message, with all of it escaped.
+    CHAT_FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// The pause before the first attempt to come back; it doubles with each that fails …
+    CHAT_RECONNECT_MS: u64 = 500;
+    /// … up to this.
+    CHAT_RECONNECT_MS_MAX: u64 = 10_000;
 }

@@ -16,10 +16,12 @@ use tracing::{info, warn};
 
 use crate::{
     address::Door,
+    api_keys::{ApiKeys, ensure_first_key},
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
         knowledge_bot::KnowledgeBot,
+        topics::{Folders, Topics},
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
@@ -33,7 +35,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
-    serve::{Listener, serve},
+    serve::{Listener, serve, tls::Certificates},
 };
 
 /// A server that runs.
@@ -42,6 +44,8 @@ pub struct Server {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
+    /// Watches the folders of topics.
+    topics: JoinHandle<()>,
     sockets: TaskTracker,
     store: Opened,
 }
@@ -78,15 +82,22 @@ impl Server {
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
         let keys = open_keys(&config.store, (sources.now)())?;
-        let connectors = Arc::new(connectors(&config, &sources)?);
+        let mut folders = Folders::default();
+        let connectors = Arc::new(connectors(&config, &sources, &mut folders)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
+        let api_keys = ApiKeys::new(Arc::clone(&store));
+        if let Some(folder) = config.store.folder() {
+            let now = (sources.now)();
+            ensure_first_key(&api_keys, folder, now, &rand::random()).await?;
+        }
         let node_id = NodeId((sources.new_id)());
         let node = Arc::new(Node::new(node_id, store, broker, sources));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
@@ -103,17 +114,21 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            api_keys,
+            admin_failures: http::admin::Failures::new(&config.server_limits),
             door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
+        let listener =
+            tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
                 workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
             }
         });
+        let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, sockets, store: opened })
+        Ok(Self { address, stop, listener, workers, topics, sockets, store: opened })
     }
 
     /// Where it listens.
@@ -137,6 +152,9 @@ impl Server {
         if is_broken(self.workers.await) {
             warn!("the workers died");
         }
+        if is_broken(self.topics.await) {
+            warn!("the watch over topics died");
+        }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
@@ -155,6 +173,23 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Serves until told to stop, and meanwhile looks after the certificate.
+async fn listening(
+    listener: Listener,
+    certificates: Option<Arc<Certificates>>,
+    app: axum::Router,
+    door: Arc<Door>,
+    stop: CancellationToken,
+) {
+    let Some(certificates) = certificates else {
+        return serve(listener, None, app, door, stop).await;
+    };
+    tokio::select! {
+        () = serve(listener, Some(certificates.acceptor()), app, door, stop) => {}
+        () = certificates.follow() => {}
+    }
 }
 
 async fn listen(
@@ -194,7 +229,11 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
     }
 }
 
-fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> {
+fn connectors(
+    config: &Config,
+    sources: &Sources,
+    folders: &mut Folders,
+) -> anyhow::Result<Connectors> {
     // One for all bots: connections are shared, and certificates read once.
     let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
     let mut connectors = Connectors::new();
@@ -208,7 +247,7 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),
             },
             greeting: bot.greeting.clone(),
-            bot: open_bot(bot, &client, sources)?,
+            bot: open_bot(bot, &client, sources, folders)?,
         });
         let connector = Connector {
             id: connector.id.clone(),
@@ -228,14 +267,15 @@ fn open_bot(
     bot: &config::Bot,
     client: &reqwest::Client,
     sources: &Sources,
+    folders: &mut Folders,
 ) -> anyhow::Result<Arc<dyn Bot>> {
     Ok(match &bot.kind {
         BotKind::Knowledge { topics } => {
-            let knowledge = match topics {
-                Some(folder) => Knowledge::from_dir(folder)?,
-                None => Knowledge::demo(),
+            let topics = match topics {
+                Some(folder) => folders.open(folder)?,
+                None => Arc::new(Topics::new(Knowledge::demo())),
             };
-            Arc::new(KnowledgeBot(knowledge))
+            Arc::new(KnowledgeBot(topics))
         }
         BotKind::Http { url, secret } => {
             let config = HttpBotConfig {
@@ -267,7 +307,8 @@ pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that nobody else may read, and its folder; one that is there is left alone.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;

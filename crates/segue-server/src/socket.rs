@@ -1,14 +1,17 @@
 //! The task of one socket: the only I/O around a `Connection`. Decides nothing.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc,
+    time::Duration,
+};
 
 use axum::extract::ws::{CloseFrame, Message};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::{
     connection::{CloseCode, Connection, Context, Fate, Fetched, Input, Output},
@@ -71,7 +74,13 @@ impl Socket {
     /// Drives the socket to its end. Commands that were received are carried out even then.
     pub async fn run(mut self, mut web: impl Web) {
         let mut under_way = UnderWay::default();
-        let end = self.drive(&mut web, &mut under_way).await;
+        let driven = AssertUnwindSafe(self.drive(&mut web, &mut under_way)).catch_unwind().await;
+        let end = driven.unwrap_or_else(|_| {
+            error!(session.id = %self.id, "the task of a socket panicked, its socket ends");
+            // Whatever it was at may be what is broken. The client comes back and asks again.
+            under_way = UnderWay::default();
+            End::Close(1011)
+        });
         if let End::Close(code) = end {
             self.close(web, code).await;
         } else {
@@ -326,6 +335,7 @@ fn reason(code: u16) -> &'static str {
         1002 => "protocol error",
         1007 => "invalid UTF-8",
         1009 => "frame too large",
+        1011 => "internal error",
         1013 => "try again later",
         4002 => "idle",
         _ => "",

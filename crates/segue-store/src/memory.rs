@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use segue_core::{
     Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp, TokenId,
     ports::{
-        Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Job, JobId, JobKind, Listed,
-        Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind, SessionQuery, Settled,
-        Store, StoreError,
+        Alive, Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Job, JobId, JobKind,
+        Listed, Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind, SessionQuery,
+        Settled, Store, StoreError,
     },
 };
 
@@ -160,17 +160,18 @@ impl Store for MemoryStore {
 
     async fn record_alive(
         &self,
-        now: Timestamp,
+        alive: Alive,
         seen: &[(SessionId, Timestamp)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Downtime>, StoreError> {
         let mut memory = self.memory.lock();
-        memory.alive_at = memory.alive_at.max(Some(now));
+        memory.alive_at = memory.alive_at.max(Some(alive.at));
+        memory.downtimes.retain(|it| it.from < alive.since);
         for (id, at) in seen {
             if let Some(kept) = memory.sessions.get_mut(id) {
                 kept.last_seen = kept.last_seen.max(*at);
             }
         }
-        Ok(())
+        Ok(memory.downtimes.clone())
     }
 
     async fn record_start(

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use segue_core::ConnectorId;
 
-use super::nearest::nearest;
-use super::source::{Place, Source, Table};
+use super::source::{Place, Source, Table, hint};
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, Handoff, Problems, Secret,
-    Server, StoreUrl,
+    Server, StoreUrl, TlsFiles,
 };
 use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
@@ -37,6 +36,7 @@ const BURSTS: [(&str, &str); 4] = [
 pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigError> {
     let found = &mut problems;
     let server = server(&source.server, found);
+    let tls = tls(&source.tls, found);
     let store = store(&source.store, found);
     let broker = broker(&source.broker, found);
     let limits = limits(&source.limits, &Limits::default(), found);
@@ -55,6 +55,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let sound = "a value is absent only together with a problem";
     let mut config = Config {
         server: server.expect(sound),
+        tls,
         store: store.expect(sound),
         broker: broker.expect(sound),
         limits,
@@ -124,13 +125,34 @@ fn trusted_proxies(table: &Table, problems: &mut Problems) -> TrustedProxies {
     proxies
 }
 
+/// Both files or neither: with one alone, the server would speak what nobody expects of it.
+fn tls(table: &Table, problems: &mut Problems) -> Option<TlsFiles> {
+    match (optional(table, "certificate"), optional(table, "key")) {
+        (None, None) => None,
+        (Some((certificate, _)), Some((key, _))) => {
+            Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) })
+        }
+        (Some((_, place)), None) => {
+            problems.add(place, "tls.key: missing, where there is a certificate");
+            None
+        }
+        (None, Some((_, place))) => {
+            problems.add(place, "tls.certificate: missing, where there is a key");
+            None
+        }
+    }
+}
+
 fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
     let (url, place) = text_or(table, "url", STORE_URL);
     if url == "memory:" {
         return Some(StoreUrl::Memory);
     }
     let path = url.strip_prefix("sqlite:").map(Path::new);
-    let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/'));
+    // "sqlite://x" would be the absolute path "/x", and "sqlite::memory:" no file at all: nobody
+    // means either.
+    let is_odd = ["sqlite://", "sqlite::"].iter().any(|it| url.starts_with(it));
+    let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/') && !is_odd);
     if path.is_none() {
         problems.add(place, format!("store.url: {url:?} is not memory: or sqlite:PATH"));
     }
@@ -218,9 +240,10 @@ fn connector(
     if let Some((bot, place)) = bot
         && !bots.contains(bot)
     {
-        let hint = match nearest(bot, bots.iter().copied()) {
-            Some(known) => format!("the nearest known one is {known:?}"),
-            None => "there are no [[bots]]".to_owned(),
+        let known: Vec<&str> = bots.iter().copied().collect();
+        let hint = match known[..] {
+            [] => "there are no [[bots]]".to_owned(),
+            _ => hint(bot, &known),
         };
         problems.add(place, format!("{}.bot: no bot has the id {bot:?}; {hint}", table.path));
     }
@@ -415,6 +438,10 @@ fn warnings(config: &Config, source: &Source) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.connectors.is_empty() {
         warnings.push("there are no [[connectors]]: nobody can open a session".to_owned());
+    }
+    if config.tls.is_some() && config.server.public_url.starts_with("http:") {
+        let text = "server.public_url begins with http: but the server speaks nothing but TLS";
+        warnings.push(text.to_owned());
     }
     for connector in config.connectors.iter().filter(|connector| connector.hosts.is_empty()) {
         warnings.push(format!(

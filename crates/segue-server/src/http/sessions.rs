@@ -126,7 +126,6 @@ fn parse(body: &[u8]) -> Option<Wanted> {
     });
     let is_fit = body.trim_ascii_start().starts_with(b"{")
         && attributes_are_fit
-        && is_short(&wanted.device_type, limits::DEVICE_TYPE_BYTES_MAX)
         && is_short(&wanted.language, limits::LANGUAGE_BYTES_MAX)
         && is_short(&wanted.variant_id, limits::VARIANT_ID_BYTES_MAX);
     is_fit.then_some(wanted)
@@ -145,7 +144,10 @@ fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Opti
         expires_at,
         streaming: wanted.streaming_enabled.unwrap_or(false),
         platform: platform(wanted.platform.as_deref()).to_owned(),
-        device_type: wanted.device_type,
+        // Kept, not checked.
+        device_type: wanted
+            .device_type
+            .map(|it| cut(&it, limits::DEVICE_TYPE_BYTES_MAX).to_owned()),
         user_agent: user_agent.map(|it| cut(it, limits::USER_AGENT_BYTES_MAX).to_owned()),
         language: wanted.language,
         variant_id: wanted.variant_id,
@@ -174,7 +176,7 @@ fn platform(wanted: Option<&str>) -> &str {
     }
 }
 
-/// The beginning of a text of ASCII.
+/// The beginning of a text, with whole characters.
 fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }

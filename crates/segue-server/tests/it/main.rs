@@ -16,6 +16,7 @@ mod support;
 mod wire;
 
 mod access_token;
+mod admin;
 mod connect;
 mod create_session;
 mod ending;
@@ -37,4 +38,6 @@ mod section_8;
 mod section_8_close;
 mod section_9;
 mod smoke;
+mod tls;
+mod topics;
 mod upgrade;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod admin;
 mod bot;
 mod hold;
 mod http;
@@ -10,7 +11,9 @@ mod setup;
 mod shown;
 mod store;
 mod talk;
+mod tls;
 
+pub use admin::Admin;
 pub use bot::{Asked, Bot};
 pub use hold::Hold;
 pub use http::{Answer, Request};
@@ -19,6 +22,7 @@ pub use setup::{Running, SHOP_HOST, SHOP_TOKEN, Session, Setup};
 pub use shown::{brief, events_of, is_time, shown};
 pub use store::Switch;
 pub use talk::{Talk, user_message};
+pub use tls::{Client, Identity};
 
 /// How long a test waits for what it wants to see. Long, because machines are slow at times; a test
 /// that passes never waits for it.

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use segue_core::{
     BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session,
     SessionId, Timestamp, TokenId,
-    ports::{Commit, Downtime, Store},
+    ports::{Commit, Store},
 };
 use segue_server::{
     config::{Handoff, Secret},
@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// The nodes' clocks begin here, in 2026.
-const BASE: Timestamp = 1_780_000_000_000;
+pub const BASE: Timestamp = 1_780_000_000_000;
 
 pub const GREETING: &str = "Hello there, what can I do?";
 
@@ -73,6 +73,8 @@ pub struct World {
     pub down: Mutex<Down>,
     /// When users were last heard, as far as the store knows; on the world's clock.
     pub stored_signs: Mutex<BTreeMap<SessionId, u64>>,
+    /// From when to when each life ran, as far as the store knows; on the world's clock.
+    pub stored_lives: Mutex<BTreeMap<u64, (u64, u64)>>,
     epoch: Instant,
     ids: Arc<AtomicU64>,
     lives: Mutex<Vec<Arc<Life>>>,
@@ -103,6 +105,7 @@ impl World {
             talks: Mutex::default(),
             down: Mutex::default(),
             stored_signs: Mutex::default(),
+            stored_lives: Mutex::default(),
             epoch: Instant::now(),
             ids: Arc::default(),
             lives: Mutex::default(),
@@ -266,26 +269,6 @@ impl World {
         self.chronicle(|it| {
             it.commits.get(&id).is_some_and(|it| it.iter().any(|it| it.entries.iter().any(is_it)))
         })
-    }
-
-    /// A user's frame, or upgrade, has reached a node.
-    pub fn heard(&self, life: &Life, talk: &Talk) {
-        talk.known.lock().signs.insert(life.number, self.ms());
-    }
-
-    pub fn alive_recorded(&self, life: &Life, seen: &[(SessionId, Timestamp)]) {
-        let mut stored = self.stored_signs.lock();
-        for (id, at) in seen {
-            let ms = at.saturating_add_signed(-life.skew_ms).saturating_sub(BASE);
-            let known = stored.entry(*id).or_default();
-            *known = ms.max(*known);
-        }
-    }
-
-    pub fn start_recorded(&self, downtimes: &[Downtime]) {
-        let total_ms = downtimes.iter().map(|it| it.to - it.from).sum::<u64>();
-        let mut down = self.down.lock();
-        down.recorded_ms = down.recorded_ms.max(total_ms);
     }
 
     pub fn push_lost(&self, id: SessionId, entries: &[Entry]) {

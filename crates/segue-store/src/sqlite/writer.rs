@@ -287,11 +287,12 @@ fn is_fate_unknown(stage: Stage, cause: &rusqlite::Error) -> bool {
     }
     let Some(error) = cause.sqlite_error() else { return false };
     let is_io = error.code == ErrorCode::SystemIoFailure;
-    // The index of the write-ahead log is shared memory in a file of its own. It grows last, and on
-    // a full disk it cannot: that is an everyday failure, and whoever is told "unavailable" expects
-    // that the write may be found in the log later.
-    let is_index_full = error.extended_code == ffi::SQLITE_IOERR_SHMSIZE;
-    stage == Stage::Commit && is_io && !is_index_full
+    // Everyday failures, which touch nothing that was durable. The write-ahead log cannot grow where
+    // a quota is exceeded (only a full disk has a code of its own); the sync would have come after
+    // it. Its index, shared memory in a file of its own, grows last and cannot on a full disk.
+    // Whoever is told "unavailable" expects that the write may be found in the log later.
+    let passes = matches!(error.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE);
+    stage == Stage::Commit && is_io && !passes
 }
 
 /// After a failed sync nothing is known of what was written before it, and the next sync may

@@ -104,6 +104,7 @@ contract!(memory, sqlite: {
         the_time_without_a_node_is_a_downtime,
         old_downtimes_are_forgotten,
         a_clock_that_was_set_back_makes_no_downtime,
+        a_start_while_another_node_runs_ends_no_downtime,
     ],
     list: [
         sessions_come_in_order_of_creation,
