@@ -78,7 +78,7 @@ export function field(document, name, schema, isRequired, place) {
 function typeOf(document, it) {
   if (it.const !== undefined) return JSON.stringify(it.const);
   if (it.items?.oneOf) return 'list of events';
-  if (it.items) return `list of ${typeOf(document, resolved(document, it.items))}`;
+  if (it.items) return `list of ${typeOf(document, resolved(document, it.items))}s`;
   if (it.enum) return 'one of';
   const types = [it.type ?? 'anything'].flat();
   return types.map((type) => (type === 'string' && it.format ? it.format : type)).join(' or ');

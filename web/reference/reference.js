@@ -24,8 +24,9 @@ function part(title, id, about) {
   return { section, list };
 }
 
-function group(section, title) {
+function group({ section, list }, title) {
   section.append(h('h3', {}, title));
+  list.append(h('li', { class: 'index-group' }, title));
 }
 
 function card({ section, list }, id, label, head, ...inside) {
@@ -44,7 +45,7 @@ function drawHttp(document) {
     }
   }
   for (const { tag, operations } of byTag.values()) {
-    group(http.section, tag.name);
+    group(http, tag.name);
     http.section.append(...prose(tag.description));
     for (const it of operations) drawOperation(http, document, it);
   }
@@ -126,16 +127,18 @@ function drawSocket(document) {
   const socket = part('On the socket', 'socket', document.info.description);
   socket.section.append(...prose(channel.description));
   drawFlow(socket.section, document);
-  const messages = Object.entries(document.components.messages);
-  const isClient = ([, it]) => it['x-sent-by'] === 'client';
+  const { catchUp, tell, signal, ...rest } = document.operations;
   const groups = [
-    ['From the client', messages.filter(isClient)],
-    ['From the server, in the log', messages.filter(([, it]) => it['x-in-log'])],
-    ['From the server, for the moment', messages.filter((it) => !isClient(it) && !it[1]['x-in-log'])],
+    ['From the client', Object.values(rest)],
+    ['From the server, in the log', [tell]],
+    ['From the server, for the moment', [catchUp, signal]],
   ];
-  for (const [title, these] of groups) {
-    group(socket.section, title);
-    for (const [name, message] of these) drawMessage(socket, document, name, message);
+  for (const [title, operations] of groups) {
+    group(socket, title);
+    for (const { $ref } of operations.flatMap((it) => it.messages)) {
+      const name = $ref.split('/').pop();
+      drawMessage(socket, document, name, document.components.messages[name]);
+    }
   }
 }
 

@@ -39,8 +39,8 @@ pub(super) struct Wanted {
     /// `custom`. Anything else counts as `custom`.
     #[cfg_attr(test, schemars(extend("examples" = PLATFORMS)))]
     platform: Option<String>,
-    /// `mobile`, `tablet`, `desktop`, or anything else: kept, not looked at.
-    #[cfg_attr(test, schemars(length(max = limits::DEVICE_TYPE_BYTES_MAX)))]
+    /// `mobile`, `tablet`, `desktop`, or anything else: kept, not looked at. Of more than 200 bytes
+    /// the beginning is kept.
     device_type: Option<String>,
     /// The user's language, for the bot; BCP 47.
     #[cfg_attr(test, schemars(length(max = limits::LANGUAGE_BYTES_MAX)))]

@@ -24,13 +24,13 @@ pub fn check_server_frame(text: &str) {
 /// Fails unless this is a frame that a client may send.
 #[track_caller]
 pub fn check_client_frame(text: &str) {
-    let problems = ASYNCAPI.problems(Side::Client, text);
+    let problems = client_frame_problems(text);
     assert!(problems.is_empty(), "not as published: {}\n{text:.2000}", problems.join("\n"));
 }
 
-/// Whether this is a frame that a client may send.
-pub fn is_client_frame(text: &str) -> bool {
-    ASYNCAPI.problems(Side::Client, text).is_empty()
+/// Why this is no frame that a client may send; nothing where it is one.
+pub fn client_frame_problems(text: &str) -> Vec<String> {
+    ASYNCAPI.problems(Side::Client, text)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
