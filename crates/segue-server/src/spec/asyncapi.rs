@@ -91,7 +91,7 @@ fn operations(messages: &[Message]) -> Value {
     let named = |wanted: fn(&Message) -> bool| -> Vec<&'static str> {
         messages.iter().filter(|it| wanted(it)).map(|it| it.name).collect()
     };
-    let log = named(|it| it.is_in_log());
+    let log = named(Message::is_in_log);
     let signals = named(|it| !it.is_in_log() && !it.is_from_client() && it.name != "eventBatch");
     json!({
         "askForAgent": receive("Ask for the agent", "clientRequestPolyAgentJoin",

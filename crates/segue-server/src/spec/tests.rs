@@ -144,7 +144,7 @@ fn every_route_is_published() {
             let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
             if path.is_dir() && name != "tests" {
                 folders.push(path);
-            } else if name.ends_with(".rs") && name != "tests.rs" {
+            } else if path.extension().is_some_and(|it| it == "rs") && name != "tests.rs" {
                 let text = fs::read_to_string(&path).unwrap();
                 let found = text.split(".route(").skip(1).filter_map(|it| {
                     it.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned)
