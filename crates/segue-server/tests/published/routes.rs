@@ -97,8 +97,9 @@ impl Routes {
     }
 }
 
-/// Pages, and what they need.
-const PAGES: [&str; 12] = [
+/// Pages, what they need, and what is on a listener of its own.
+const PAGES: [&str; 13] = [
+    "/metrics",
     "/",
     "/page.css",
     "/page.js",
