@@ -15,6 +15,7 @@ pub mod compose;
 pub mod config;
 pub mod connection;
 pub mod connectors;
+pub mod directory;
 pub mod http;
 pub mod hub;
 pub mod item;
@@ -27,6 +28,7 @@ pub mod outgoing;
 #[path = "../tests/published/mod.rs"]
 mod published;
 pub mod rates;
+pub mod secrets;
 pub mod serve;
 pub mod server;
 pub mod socket;

@@ -356,7 +356,7 @@ impl SessionEnd {
         let reason = match reason {
             EndReason::UserEnd => SessionEndReason::UserEnd,
             EndReason::UserAbandoned => SessionEndReason::UserAbandoned,
-            EndReason::NaturalEnd => SessionEndReason::NaturalEnd,
+            EndReason::NaturalEnd | EndReason::Revoked => SessionEndReason::NaturalEnd,
         };
         Self { reason }
     }
