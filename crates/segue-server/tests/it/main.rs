@@ -23,6 +23,7 @@ mod load;
 mod load_lies;
 mod long_messages;
 mod metrics;
+mod readiness;
 mod requests;
 mod rules;
 mod secrets;
