@@ -7,6 +7,10 @@
 mod bare;
 mod killed;
 mod pick;
+#[path = "../published/mod.rs"]
+mod published;
+#[path = "../published/routes.rs"]
+mod routes;
 mod scenes;
 mod support;
 mod wire;
@@ -20,6 +24,7 @@ mod envelope;
 mod events;
 mod limits_addresses;
 mod load;
+mod load_lies;
 mod long_messages;
 mod metrics;
 mod readiness;
