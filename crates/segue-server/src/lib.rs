@@ -6,6 +6,7 @@
 //! `http` (the hand-shake), `server` (all of it together).
 
 pub mod address;
+pub mod api_keys;
 pub mod bot;
 pub mod broker;
 pub mod chat;

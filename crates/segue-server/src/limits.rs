@@ -176,6 +176,11 @@ configurable! {
         /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
         /// limit off.
         connections_per_address = 1_000 in 0..=COUNT_MAX;
+        /// Requests to the admin API without a valid key a second from one address. 0 turns this rate
+        /// off.
+        admin_failures_per_second = 1 in 0..=COUNT_MAX;
+        /// Such requests that one address may send at once before the rate counts.
+        admin_failures_burst = 20 in 1..=COUNT_MAX;
     }
 }
 
@@ -238,6 +243,26 @@ fixed! {
     TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
+
+    // Administration (admin.md).
+
+    /// Keys of the admin API that are valid at a time.
+    API_KEYS_MAX: usize = 1_000;
+    /// A node believes for so long what it has read of the keys: another one may have revoked one.
+    API_KEYS_FRESH_MS: u64 = 1_000;
+    /// Name of a key.
+    API_KEY_NAME_BYTES_MAX: usize = 200;
+    /// Addresses without a valid key that are told apart; further ones share one rate.
+    ADMIN_ADDRESSES_MAX: usize = 10_000;
+    /// Sessions or entries in one answer, where the request names no number …
+    ADMIN_PAGE: usize = 50;
+    /// … and the largest number that it may name. A user's sessions are deleted so many at a time.
+    ADMIN_PAGE_MAX: usize = 500;
+    /// Where the session at which a page ended is gone, the next page goes back by so much, so that
+    /// nothing is left out.
+    ADMIN_CURSOR_SLACK_MS: u64 = 1_000;
+    /// The log of a session that is exported in one piece, as stored.
+    ADMIN_EXPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
     // What a client may send (protocol, sections 3 and 4).
 

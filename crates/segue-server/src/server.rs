@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::{
     address::Door,
+    api_keys::{ApiKeys, ensure_first_key},
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
@@ -85,6 +86,11 @@ impl Server {
         let connectors = Arc::new(connectors(&config, &sources, &mut folders)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
+        let api_keys = ApiKeys::new(Arc::clone(&store));
+        if let Some(folder) = config.store.folder() {
+            let now = (sources.now)();
+            ensure_first_key(&api_keys, folder, now, &rand::random()).await?;
+        }
         let node_id = NodeId((sources.new_id)());
         let node = Arc::new(Node::new(node_id, store, broker, sources));
         let workers =
@@ -108,6 +114,8 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            api_keys,
+            admin_failures: http::admin::Failures::new(&config.server_limits),
             door: Arc::clone(&door),
         });
         let listener =
@@ -299,7 +307,8 @@ pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that nobody else may read, and its folder; one that is there is left alone.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;

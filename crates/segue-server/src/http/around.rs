@@ -10,7 +10,7 @@ use axum::{
 };
 use tracing::{Instrument, info_span};
 
-use super::{App, error::CorrelationId};
+use super::{App, admin, error::CorrelationId};
 use crate::{limits, serve::Peer};
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-polyai-correlation-id");
@@ -21,8 +21,11 @@ const EXPOSED_HEADERS: &str = "Retry-After, X-PolyAI-Correlation-Id";
 /// Protocol, section 1. Every route finds the `Client` of its request.
 pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = correlation_id(&app, request.headers());
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let is_preflight = request.method() == Method::OPTIONS
+    // No page of another origin has any business with the admin API.
+    let is_shared = !request.uri().path().starts_with(admin::PREFIX);
+    let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| is_shared);
+    let is_preflight = is_shared
+        && request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let method = request.method().clone();
     // Without the query: it may hold a token.

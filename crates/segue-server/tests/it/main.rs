@@ -12,6 +12,7 @@ mod support;
 mod wire;
 
 mod access_token;
+mod admin;
 mod connect;
 mod create_session;
 mod ending;
