@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     broker::LocalBroker,
-    config::{Handoff, Secret},
+    config::{BotId, Handoff, Secret},
     connectors::{ConfiguredBot, Connector},
     http::hosts::Hosts,
     hub::{Admission, Subscription},
@@ -156,7 +156,7 @@ impl World {
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, Arc::default()));
         let connectors = Arc::new(self.connectors());
         let workers = Arc::new(
             Workers::start(Arc::clone(&node), Arc::clone(&hub), connectors).await.unwrap(),
@@ -176,6 +176,7 @@ impl World {
     fn connectors(&self) -> Connectors {
         let id = ConnectorId("demo".into());
         let bot = Arc::new(ConfiguredBot {
+            id: BotId("ada".into()),
             profile: BotProfile::default(),
             greeting: None,
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,

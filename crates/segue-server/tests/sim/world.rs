@@ -16,7 +16,7 @@ use segue_core::{
     ports::{Commit, Store},
 };
 use segue_server::{
-    config::{Handoff, Secret},
+    config::{BotId, Handoff, Secret},
     connectors::{ConfiguredBot, Connector, Connectors},
     http::hosts::Hosts,
     hub::Hub,
@@ -340,7 +340,8 @@ impl World {
         let store = Arc::new(NodeStore { world: Arc::clone(&world), life: Arc::clone(&life) });
         let broker = Arc::new(NodeBroker { world: Arc::clone(&world), life: Arc::clone(&life) });
         let hub = Arc::<Hub>::default();
-        let node = Arc::new(Node::new(NodeId((sources.new_id)()), store, broker, sources));
+        let id = NodeId((sources.new_id)());
+        let node = Arc::new(Node::new(id, store, broker, sources, Arc::default()));
         let connectors = Arc::new(world.connectors(&world, &life));
         let workers = loop {
             let (node, hub) = (Arc::clone(&node), Arc::clone(&hub));
@@ -420,13 +421,13 @@ impl World {
         for (name, handoff) in [("none", Handoff::None), ("client", Handoff::Client)] {
             let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
             let bot = ConfiguredBot {
+                id: BotId("ada".to_owned()),
                 profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),
             };
-            let id = ConnectorId(name.to_owned());
             let connector = Connector {
-                id: id.clone(),
+                id: ConnectorId(name.to_owned()),
                 token: Secret::new("token"),
                 hosts: Hosts::new(Vec::new()),
                 is_disabled: false,
@@ -434,7 +435,7 @@ impl World {
                 handoff,
                 bot: Arc::new(bot),
             };
-            connectors.insert(id, Arc::new(connector));
+            connectors.insert(connector.id.clone(), Arc::new(connector));
         }
         connectors
     }
