@@ -27,9 +27,6 @@ use self::topic::Topic;
 pub use self::demo::demo_topics;
 pub use self::topic::{TopicError, files as topic_files};
 
-/// Of a burst of messages, the newest are looked at, and of many questions the first.
-const MESSAGES_MAX: usize = 20;
-
 /// Why the bot is asked (bots.md, `reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -150,7 +147,8 @@ impl Knowledge {
         if is_fixed || self.sections.len() == 1 {
             return (default, None);
         }
-        let text = ask.inputs[ask.inputs.len().saturating_sub(MESSAGES_MAX)..].join("\n");
+        let text = ask.inputs[ask.inputs.len().saturating_sub(limits::KNOWLEDGE_MESSAGES_MAX)..]
+            .join("\n");
         let mut section = default;
         let mut words = default.index.known_words(&text);
         for other in &self.sections {
