@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::language::Language;
 use self::section::{Draft, Section};
 use self::topic::Topic;
+use crate::limits;
 
 pub use self::demo::demo_topics;
 pub use self::topic::{TopicError, files as topic_files};
