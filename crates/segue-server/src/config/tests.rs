@@ -233,7 +233,11 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
         "\"a banana\\nb\" = 1",
         &[&format!("line 1: unknown section a banana\\nb; known are {sections}")],
     );
-    refused("[store]\nbanana = 1", &["line 2: store: unknown key banana; known are url"]);
+    let keys: Vec<&str> = Section::Server.keys().iter().map(|it| it.name).collect();
+    refused(
+        "[server]\nbanana = 1",
+        &[&format!("line 2: server: unknown key banana; known are {}", keys.join(", "))],
+    );
 }
 
 #[test]
