@@ -126,9 +126,6 @@ async fn a_pair_that_cannot_be_used_replaces_nothing_and_is_warned_of() {
     warned("cannot read").await;
     new.write(folder.path());
     until_shown(&client, address, &new).await;
-    let warnings = logs.lines_with("the certificate is not replaced");
-    let of_key = |it: &&String| it.contains(place) && it.contains("holds no private key");
-    assert_eq!(warnings.iter().filter(of_key).count(), 1, "each once: {warnings:#?}");
     server.stop().await;
 }
 
