@@ -213,6 +213,17 @@ pub enum Command {
     },
     /// A timer asks whether the session is over.
     Expire(Expire),
+    /// An administrator ends the session.
+    Revoke(Revoked),
+}
+
+/// What an administrator has revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// This session, by itself.
+    Session,
+    /// Its connector, and with it all its sessions.
+    Connector,
 }
 
 /// One output of the bot that becomes one event.

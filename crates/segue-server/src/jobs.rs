@@ -15,8 +15,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+mod housekeeping;
+
 use crate::{
-    connectors::Connectors,
+    directory::Directory,
     hub::Hub,
     limits::{self, Limits},
     node::{Node, Outcome},
@@ -27,7 +29,7 @@ use crate::{
 pub struct Workers {
     node: Arc<Node>,
     hub: Arc<Hub>,
-    connectors: Arc<Connectors>,
+    connectors: Arc<Directory>,
     turns: Arc<TurnWorker>,
     /// When this node started.
     started_at: Timestamp,
@@ -42,7 +44,7 @@ impl Workers {
     pub async fn start(
         node: Arc<Node>,
         hub: Arc<Hub>,
-        connectors: Arc<Connectors>,
+        connectors: Arc<Directory>,
     ) -> Result<Self, StoreError> {
         let started_at = node.now();
         let since = started_at.saturating_sub(limits::DOWNTIME_KEPT_MS);
@@ -64,6 +66,8 @@ impl Workers {
         let mut alive =
             tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
         let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
+        let mut housekeeping =
+            tokio::time::interval(Duration::from_secs(limits::HOUSEKEEPING_SECONDS));
         let mut settled: Vec<(JobId, Settled)> = Vec::new();
         alive.tick().await;
         loop {
@@ -80,6 +84,8 @@ impl Workers {
                     }
                 }
                 _ = alive.tick() => self.record_alive().await,
+                _ = housekeeping.tick() => self.keep_house().await,
+                () = self.connectors.revocation() => housekeeping.reset_immediately(),
                 () = self.node.work.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(limits::JOBS_POLL_MS)) => {}
             }
