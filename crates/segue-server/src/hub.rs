@@ -217,6 +217,15 @@ impl Hub {
         self.sessions.lock().get(&id).map_or(0, |it| it.connections.len())
     }
 
+    /// Has every connection of a session give way: what it waits for does not come any more.
+    pub fn displace(&self, id: SessionId) {
+        if let Some(presence) = self.sessions.lock().get_mut(&id) {
+            for seat in presence.connections.drain(..) {
+                seat.give_way.notify_one();
+            }
+        }
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.sessions.lock().values().map(|it| it.connections.len()).sum()
