@@ -9,12 +9,12 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    DEFAULT_FILE, Done, load,
+    DEFAULT_FILE, Done, Failed, load,
     reach::{Intent, Reach},
     serve::with_files,
     table::{Table, cell},
 };
-use crate::config::{DEFAULT_TOML, Environment};
+use crate::config::{Config, DEFAULT_TOML, Environment};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -27,11 +27,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   segue config check
-  segue config check /etc/segue/segue.toml")]
+  segue config check /etc/segue/segue.toml --json")]
     Check {
         /// The configuration file; `./segue.toml` if it is there.
         #[arg(value_name = "FILE")]
         config: Option<PathBuf>,
+        /// JSON: whether it is valid, and what is wrong or hardly meant.
+        #[arg(long)]
+        json: bool,
     },
     /// Print every value in force and where it comes from; secrets are masked. Of a server, with --url.
     #[command(after_help = "\
@@ -52,15 +55,31 @@ impl Ask {
     pub(super) async fn run(self, env: &Environment, out: &mut dyn Write) -> Done {
         match self {
             Ask::Default => write!(out, "{DEFAULT_TOML}")?,
-            Ask::Check { config } => {
-                let config = load(config.as_deref(), env).and_then(with_files)?;
-                config.warnings.iter().for_each(|it| eprintln!("warning: {it}"));
-                writeln!(out, "the configuration is valid")?;
+            Ask::Check { config, json } => {
+                check(load(config.as_deref(), env).and_then(with_files), json, out)?;
             }
             Ask::Show { reach } => show(&reach, env, out).await?,
         }
         Ok(())
     }
+}
+
+fn check(checked: Result<Config, Failed>, json: bool, out: &mut dyn Write) -> Done {
+    if json {
+        let lines = |failed: &Failed| -> Vec<String> {
+            format!("{:#}", failed.error()).lines().map(str::to_owned).collect()
+        };
+        let found = match &checked {
+            Ok(config) => json!({"valid": true, "problems": [], "warnings": config.warnings}),
+            Err(failed) => json!({"valid": false, "problems": lines(failed), "warnings": []}),
+        };
+        writeln!(out, "{found}")?;
+        out.flush()?;
+        return checked.map(drop);
+    }
+    let config = checked?;
+    config.warnings.iter().for_each(|it| eprintln!("warning: {it}"));
+    Ok(writeln!(out, "the configuration is valid")?)
 }
 
 async fn show(reach: &Reach, env: &Environment, out: &mut dyn Write) -> Done {

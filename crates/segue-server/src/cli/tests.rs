@@ -43,7 +43,7 @@ fn must_parse(line: &str) {
 #[test]
 fn the_commands_are_well_formed() {
     Cli::command().debug_assert();
-    assert!(all().len() >= 25, "{}", all().len());
+    assert!(all().len() >= 24, "{}", all().len());
 }
 
 #[test]

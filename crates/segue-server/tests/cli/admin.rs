@@ -287,3 +287,20 @@ fn the_configuration_is_shown_with_where_each_value_comes_from() {
     let listen = json.iter().find(|it| it["name"] == "server.listen").unwrap();
     assert_eq!((&listen["from"], &listen["line"]), (&"file".into(), &3.into()));
 }
+
+#[test]
+fn a_check_says_as_json_what_is_wrong() {
+    let place = Place { folder: TempDir::new().unwrap() };
+    let path = place.folder.path().join("segue.toml");
+    fs::write(&path, CONFIG).unwrap();
+    let found = place.json("config check").remove(0);
+    assert_eq!((&found["valid"], found["problems"].as_array().unwrap().len()), (&true.into(), 0));
+    fs::write(&path, format!("{CONFIG}colour = 1\n[limits]\nidle_seconds = 0\n")).unwrap();
+    let output = place.run("config check --json");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &found["valid"]), (Some(2), &false.into()));
+    let problems: Vec<&str> =
+        found["problems"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert!(problems.len() == 2 && problems[0].contains("colour"), "{problems:?}");
+    assert!(problems[1].contains("limits.idle_seconds"), "{problems:?}");
+}
