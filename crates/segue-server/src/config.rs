@@ -52,6 +52,8 @@ pub struct Config {
     pub broker: BrokerUrl,
     /// Where the key is that secrets are kept under.
     pub secrets_key: SecretsKeySource,
+    /// Where metrics are asked for; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
     /// The limits that only the server as a whole has.

@@ -6,7 +6,7 @@ use segue_core::{BotProfile, ConnectorId, HandOffMode, ports::Bot};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ConnectorSettings, Handoff},
+    config::{BotId, ConnectorSettings, Handoff},
     limits::Limits,
 };
 
@@ -50,6 +50,8 @@ pub enum ConnectorState {
 
 /// A bot with what the configuration says of it.
 pub struct ConfiguredBot {
+    /// Its name in the configuration.
+    pub id: BotId,
     /// How it shows itself.
     pub profile: BotProfile,
     /// Its first message; where there is none, the bot is asked for one.

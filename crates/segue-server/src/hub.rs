@@ -226,6 +226,13 @@ impl Hub {
         }
     }
 
+    /// The sessions that have a connection here.
+    pub fn connected(&self) -> Vec<SessionId> {
+        let sessions = self.sessions.lock();
+        let connected = sessions.iter().filter(|(_, it)| !it.connections.is_empty());
+        connected.map(|(id, _)| *id).collect()
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.sessions.lock().values().map(|it| it.connections.len()).sum()

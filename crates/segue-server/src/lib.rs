@@ -21,6 +21,7 @@ pub mod hub;
 pub mod item;
 pub mod jobs;
 pub mod limits;
+pub mod metrics;
 pub mod node;
 pub mod outgoing;
 pub mod rates;

@@ -377,6 +377,23 @@ fixed! {
     /// A paragraph for a native session is cut between sentences only if it is longer than this.
     NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
 
+    // Metrics (metrics.md).
+
+    /// Where the buckets of times end, in seconds.
+    METRICS_SECONDS_BUCKETS: [f64; 19] = [
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+        5.0, 10.0, 30.0, 60.0, 300.0,
+    ];
+    /// Where the buckets of writes that share a commit end.
+    METRICS_WRITES_BUCKETS: [f64; 11] =
+        [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+    /// The store has so long to answer a scrape; then its figures are absent.
+    METRICS_STORE_MS_MAX: u64 = 2_000;
+    /// Connections that one address may have to the listener of metrics.
+    METRICS_CONNECTIONS_PER_ADDRESS: u64 = 32;
+    /// States of sessions that a scrape looks up at once, so that nobody waits for it.
+    METRICS_LOOKUPS_MAX: usize = 256;
+
     // Bots (bots.md).
 
     /// Text of one turn.

@@ -9,10 +9,13 @@ use segue_core::{
     Timestamp,
     ports::{Appended, Broker, Commit, Deletion, Store, StoreError},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, warn};
 
-use crate::limits;
+use crate::{
+    limits,
+    metrics::{Metrics, floor_label},
+};
 
 /// Where a node takes time and randomness from. The simulator gives its own.
 #[derive(Clone)]
@@ -33,6 +36,8 @@ pub struct Node {
     pub sources: Sources,
     /// Something was committed that a worker has to do.
     pub work: Notify,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
     broker: Arc<dyn Broker>,
     /// States as they were when last seen here. Others may have moved on: a cached state may only
     /// lead to an append, which then finds out.
@@ -80,10 +85,11 @@ impl Node {
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         sources: Sources,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let size = NonZeroUsize::new(limits::SESSIONS_CACHED_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(size));
-        Self { id, store, sources, work: Notify::new(), broker, cache }
+        Self { id, store, sources, work: Notify::new(), metrics, broker, cache }
     }
 
     /// Now, on this node's clock.
@@ -105,11 +111,27 @@ impl Node {
         Ok(session)
     }
 
+    /// How many states are in the cache.
+    pub fn cached(&self) -> usize {
+        self.cache.lock().len()
+    }
+
+    /// The floor of each session, as a metric's label has it; `None` where its state is not cached.
+    pub fn floors(&self, ids: &[SessionId]) -> Vec<Option<&'static str>> {
+        let mut floors = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(limits::METRICS_LOOKUPS_MAX) {
+            let cache = self.cache.lock();
+            let floor = |id| cache.peek(id).map(|it| floor_label(&it.state.floor));
+            floors.extend(ids.iter().map(floor));
+        }
+        floors
+    }
+
     /// Creates a session, if its token may create another one.
     pub async fn create(&self, session: Session, start: Command) -> Outcome {
         let plan = self.plan(&session, Actor::System, &[start], &[None]);
         let Some(commit) = plan.commit else { return Outcome::Rejected(Rejected::AlreadyDone) };
-        match self.store.append(&commit).await {
+        match self.append(&commit).await {
             Ok(Appended::Recorded) => {
                 self.committed(&commit).await;
                 Outcome::Recorded { last: commit.session.state.head }
@@ -138,6 +160,7 @@ impl Node {
     pub async fn execute(&self, id: SessionId, actor: Actor, commands: &[Command]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
         let mut cached = self.cache.lock().get(&id).cloned();
+        self.metrics.cache_looked_at(cached.is_some());
         // A copy of a message is no conflict: it takes a round, and settles one of the commands.
         for _ in 0..limits::CONFLICTS_MAX + commands.len() {
             let is_cached = cached.is_some();
@@ -162,7 +185,7 @@ impl Node {
             };
             let appended = match &plan.commit {
                 None => Ok(Appended::Recorded),
-                Some(commit) => self.store.append(commit).await,
+                Some(commit) => self.append(commit).await,
             };
             match appended {
                 Ok(Appended::Recorded) => {
@@ -241,6 +264,13 @@ impl Node {
             }
         }
         Ok(found)
+    }
+
+    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        let began_at = Instant::now();
+        let appended = self.store.append(commit).await;
+        self.metrics.appended(began_at.elapsed(), commit.entries.len(), &appended);
+        appended
     }
 
     /// Commit, then tell.

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    address::Door,
+    address::{Door, TrustedProxies},
     api_keys::{ApiKeys, ensure_first_key},
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
@@ -35,6 +35,7 @@ use crate::{
     hub::Hub,
     jobs::Workers,
     limits,
+    metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
     secrets::SecretsKey,
@@ -48,6 +49,8 @@ pub use offline::offline;
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    /// Where metrics are asked for, and what answers.
+    metrics: Option<(SocketAddr, JoinHandle<()>)>,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
@@ -86,13 +89,15 @@ impl Server {
     ) -> anyhow::Result<Self> {
         outgoing::install_crypto();
         let given = tweaks.listener.take();
-        let (store, opened) = open_store(&config.store, tweaks)?;
+        let metrics = Arc::<Metrics>::default();
+        let (store, opened) = open_store(&config.store, &metrics, tweaks)?;
         let sources = sources();
         let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
         let stop = CancellationToken::new();
         tokio::spawn(rotate(Arc::clone(&keys), Arc::clone(&sources.now), stop.clone()));
         let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
         config.open_sealed(&secrets)?;
+        config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
         let mut folders = Folders::default();
         let connectors =
             Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
@@ -104,12 +109,17 @@ impl Server {
             ensure_first_key(&api_keys, folder, now, &rand::random()).await?;
         }
         let node_id = NodeId((sources.new_id)());
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, metrics));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
+        let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
+        let metrics = match config.metrics {
+            None => None,
+            Some(listen) => Some(serve_metrics(listen, page, stop.clone()).await?),
+        };
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
@@ -141,12 +151,17 @@ impl Server {
         });
         let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, topics, sockets, store: opened })
+        Ok(Self { address, metrics, stop, listener, workers, topics, sockets, store: opened })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers to those who ask for metrics.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// Stops: connecting is refused at once, sockets close within a second, appends finish, running
@@ -165,6 +180,11 @@ impl Server {
         if is_broken(self.workers.await) {
             warn!("the workers died");
         }
+        if let Some((_, metrics)) = self.metrics
+            && is_broken(metrics.await)
+        {
+            warn!("the listener for metrics died");
+        }
         if is_broken(self.topics.await) {
             warn!("the watch over topics died");
         }
@@ -173,6 +193,29 @@ impl Server {
         }
         info!("stopped");
     }
+}
+
+impl Opened {
+    fn sqlite(&self) -> Option<Arc<SqliteStore>> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(store) => Some(Arc::clone(store)),
+        }
+    }
+}
+
+async fn serve_metrics(
+    listen: SocketAddr,
+    page: metrics::Page,
+    stop: CancellationToken,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = self::listen(None, listen).await?;
+    let address = listener.address()?;
+    let door = Door::new(TrustedProxies::default(), limits::METRICS_CONNECTIONS_PER_ADDRESS);
+    let door = Arc::new(door);
+    let routes = metrics::router(Arc::new(page));
+    info!(%address, "answering with metrics on {address}");
+    Ok((address, tokio::spawn(serve(listener, None, routes, door, stop))))
 }
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from
@@ -229,11 +272,17 @@ async fn rotate(
     }
 }
 
-fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
+fn open_store(
+    url: &StoreUrl,
+    metrics: &Arc<Metrics>,
+    tweaks: Tweaks,
+) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
     let (store, opened): (Arc<dyn Store>, Opened) = match url {
         StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
+            let metrics = Arc::clone(metrics);
+            options.on_group = Arc::new(move |group| metrics.committed(group));
             options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
             (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
@@ -266,6 +315,7 @@ async fn directory(
     let mut bots = BTreeMap::new();
     for bot in &config.bots {
         let configured = ConfiguredBot {
+            id: bot.id.clone(),
             profile: BotProfile {
                 name: bot.name.clone(),
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),

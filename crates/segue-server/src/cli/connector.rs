@@ -231,11 +231,9 @@ async fn run(api: &Api, ask: Ask, json: bool, out: &mut dyn Write) -> Done {
 
 fn shown(connector: &Value, json: bool, out: &mut dyn Write) -> Done {
     if json {
-        writeln!(out, "{connector}")?
-    } else {
-        fields(connector, out)?
+        return Ok(writeln!(out, "{connector}")?);
     }
-    Ok(())
+    Ok(fields(connector, out)?)
 }
 
 /// The token alone, so that it can be taken by a script.

@@ -129,9 +129,7 @@ async fn run(api: &Api, ask: Ask, json: bool, out: &mut dyn Write) -> Done {
 
 fn shown(value: &Value, json: bool, out: &mut dyn Write) -> Done {
     if json {
-        writeln!(out, "{value}")?
-    } else {
-        fields(value, out)?
+        return Ok(writeln!(out, "{value}")?);
     }
-    Ok(())
+    Ok(fields(value, out)?)
 }

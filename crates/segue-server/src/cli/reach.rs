@@ -2,6 +2,7 @@
 //! process where the data folder can be had, and otherwise over the network.
 
 use std::{
+    fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -87,12 +88,12 @@ impl Reach {
     pub(super) async fn open(&self, intent: Intent, env: &Environment) -> Result<Api, Failed> {
         if let Some(url) = &self.url {
             let folder = self.folder_for(url, env);
-            return self.there(url.clone(), folder.as_deref());
+            return self.there(url, folder.as_deref());
         }
         let config = load(self.config.as_deref(), env)?;
         let StoreUrl::Sqlite(path) = &config.store else {
             // What is in memory is known to its server only.
-            return self.there(address_of(&config), None);
+            return self.there(&address_of(&config), None);
         };
         if !path.exists() {
             return Err(Failed::NotReachable(anyhow::anyhow!(
@@ -107,7 +108,9 @@ impl Reach {
         };
         match opened {
             Ok(store) => Here::open(config, Arc::new(store)).await,
-            Err(OpenError::Locked { .. }) => self.there(address_of(&config), config.store.folder()),
+            Err(OpenError::Locked { .. }) => {
+                self.there(&address_of(&config), config.store.folder())
+            }
             Err(error) => Err(Failed::Work(error.into())),
         }
     }
@@ -123,7 +126,7 @@ impl Reach {
         config.store.folder().map(Path::to_owned)
     }
 
-    fn there(&self, url: String, folder: Option<&Path>) -> Result<Api, Failed> {
+    fn there(&self, url: &str, folder: Option<&Path>) -> Result<Api, Failed> {
         let key = match (&self.key, folder) {
             (Some(key), _) => key.trim().to_owned(),
             (None, Some(folder)) => {
@@ -278,13 +281,13 @@ fn refused(status: u16, text: &str) -> Failed {
 
 /// A text as a part of a path.
 pub fn path_part(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
+    text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a text cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
-    }
-    out
+        out
+    })
 }

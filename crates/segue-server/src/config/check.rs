@@ -1,6 +1,7 @@
 //! What the values mean, and which of them make no sense.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
@@ -40,6 +41,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let store = store(&source.store, found);
     let broker = broker(&source.broker, found);
     let secrets_key = secrets_key(&source.secrets, found);
+    let metrics = metrics(&source.metrics, found);
     let limits = limits(&source.limits, &Limits::default(), found);
     let server_limits = server_limits(&source.limits, found);
     unique(&source.bots, "id", found);
@@ -60,6 +62,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         store: store.expect(sound),
         broker: broker.expect(sound),
         secrets_key: secrets_key.expect(sound),
+        metrics,
         limits,
         server_limits,
         connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
@@ -186,6 +189,16 @@ fn secrets_key(table: &Table, problems: &mut Problems) -> Option<SecretsKeySourc
             None
         }
     }
+}
+
+fn metrics(table: &Table, problems: &mut Problems) -> Option<SocketAddr> {
+    let (listen, place) = optional(table, "listen")?;
+    let address = listen.parse().ok();
+    if address.is_none() {
+        let text = format!("{listen:?} is not an address with a port, such as 127.0.0.1:9464");
+        problems.add(place, format!("metrics.listen: {text}"));
+    }
+    address
 }
 
 /// What a table sets of these limits.

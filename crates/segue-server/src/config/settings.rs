@@ -145,6 +145,7 @@ impl Source {
             Section::Store => Tables::One(&self.store),
             Section::Broker => Tables::One(&self.broker),
             Section::Secrets => Tables::One(&self.secrets),
+            Section::Metrics => Tables::One(&self.metrics),
             Section::Limits => Tables::One(&self.limits),
             Section::Connectors => Tables::Many(&self.connectors),
             Section::Bots => Tables::Many(&self.bots),

@@ -58,18 +58,20 @@ pub enum Section {
     Store,
     Broker,
     Secrets,
+    Metrics,
     Limits,
     Connectors,
     Bots,
 }
 
 impl Section {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Server,
         Self::Tls,
         Self::Store,
         Self::Broker,
         Self::Secrets,
+        Self::Metrics,
         Self::Limits,
         Self::Connectors,
         Self::Bots,
@@ -82,6 +84,7 @@ impl Section {
             Self::Store => "store",
             Self::Broker => "broker",
             Self::Secrets => "secrets",
+            Self::Metrics => "metrics",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
             Self::Bots => "bots",
@@ -108,6 +111,7 @@ impl Section {
                 key("key_file", Kind::Text),
                 key("key_command", Kind::Text),
             ],
+            Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
                 limits().chain(of_server).collect()
@@ -222,6 +226,7 @@ pub struct Source {
     pub store: Table,
     pub broker: Table,
     pub secrets: Table,
+    pub metrics: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
@@ -238,6 +243,7 @@ impl Source {
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
             secrets: Table::new("secrets", Place::Program),
+            metrics: Table::new("metrics", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
@@ -319,6 +325,7 @@ impl Source {
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
             Section::Secrets => &mut self.secrets,
+            Section::Metrics => &mut self.metrics,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
                 panic!("section {} is an array of tables", section.name())

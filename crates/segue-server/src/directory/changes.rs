@@ -124,10 +124,8 @@ impl Directory {
         let mut table = Table::default();
         for (connector, bot) in configured {
             let token = hash(connector.token.expose());
-            let state = match connector.disabled {
-                true => ConnectorState::Disabled,
-                false => ConnectorState::Active,
-            };
+            let state =
+                if connector.disabled { ConnectorState::Disabled } else { ConnectorState::Active };
             let source = ConnectorSource::Configuration;
             let connector = assemble(connector.id, source, state, connector.settings, bot);
             table.add(Arc::new(connector), [(token, 0)]);
@@ -327,10 +325,8 @@ impl Changes {
         settings: &ConnectorSettings,
         now: Timestamp,
     ) -> (Secret, StoredToken) {
-        let publishing = match settings.server_only {
-            true => Publishing::Secret,
-            false => Publishing::Published,
-        };
+        let publishing =
+            if settings.server_only { Publishing::Secret } else { Publishing::Published };
         let token = Secret::new(format!("sgc_{:032x}", rand::random::<u128>()));
         let stored = StoredToken::new(id, &token, publishing, &self.key, now);
         (token, stored)

@@ -1,6 +1,6 @@
 //! A connector as its record has it. Read for ever: add optional fields, never change one's meaning.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use async_trait::async_trait;
 use segue_core::{
@@ -63,7 +63,7 @@ impl StoredToken {
             Publishing::Published => Some(key.seal(&purpose(id), token)),
             Publishing::Secret => None,
         };
-        let hash = hash(token.expose()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&hash(token.expose()));
         Self { hash, sealed, made_at: now, expires_at: None }
     }
 
@@ -83,6 +83,14 @@ impl StoredToken {
         }
         Some(hash)
     }
+}
+
+fn hex(hash: &TokenHash) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        write!(text, "{byte:02x}").expect("a string takes what it is given");
+    }
+    text
 }
 
 fn purpose(id: &ConnectorId) -> String {
@@ -128,7 +136,7 @@ impl Bot for MissingBot {
 
 fn missing_bot(id: &BotId) -> ConfiguredBot {
     let bot = Arc::new(MissingBot(id.clone()));
-    ConfiguredBot { profile: BotProfile::default(), greeting: None, bot }
+    ConfiguredBot { id: id.clone(), profile: BotProfile::default(), greeting: None, bot }
 }
 
 /// A connector of its parts.

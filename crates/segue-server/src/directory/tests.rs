@@ -46,7 +46,12 @@ impl Bench {
         let now = Arc::clone(&self.now);
         let bot = || {
             let profile = BotProfile::default();
-            Arc::new(ConfiguredBot { profile, greeting: None, bot: Arc::new(Silent) })
+            Arc::new(ConfiguredBot {
+                id: BotId("ada".to_owned()),
+                profile,
+                greeting: None,
+                bot: Arc::new(Silent),
+            })
         };
         let changes = Changes {
             store: Arc::clone(&self.store) as Arc<dyn Store>,

@@ -163,7 +163,7 @@ impl World {
         let node_id = NodeId((sources.new_id)());
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
         let connectors = Arc::new(self.connectors(&sources).await);
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, Arc::default()));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await;
         let workers = Arc::new(workers.unwrap());
@@ -182,6 +182,7 @@ impl World {
     /// The connector of the session is a stored one, as the store has it by now.
     async fn connectors(&self, sources: &Sources) -> Directory {
         let bot = Arc::new(ConfiguredBot {
+            id: BotId("ada".into()),
             profile: BotProfile::default(),
             greeting: None,
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,

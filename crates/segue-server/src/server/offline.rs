@@ -33,7 +33,7 @@ pub async fn offline(mut config: Config, store: Arc<dyn Store>) -> anyhow::Resul
     let api_keys = ApiKeys::new(Arc::clone(&store));
     let node_id = NodeId((sources.new_id)());
     Ok(Arc::new(App {
-        node: Arc::new(Node::new(node_id, store, broker, sources)),
+        node: Arc::new(Node::new(node_id, store, broker, sources, Arc::default())),
         hub,
         connectors: Arc::new(connectors),
         keys,

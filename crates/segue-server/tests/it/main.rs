@@ -20,6 +20,7 @@ mod envelope;
 mod events;
 mod limits_addresses;
 mod long_messages;
+mod metrics;
 mod requests;
 mod rules;
 mod secrets;

@@ -27,6 +27,7 @@ impl World {
         for (name, handoff) in [("none", Handoff::None), ("client", Handoff::Client)] {
             let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
             let bot = ConfiguredBot {
+                id: BotId("ada".to_owned()),
                 profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),
@@ -61,7 +62,7 @@ impl World {
             return;
         }
         let talk = &talks[usize::try_from(dice.below(talks.len() as u64)).unwrap()];
-        talk.known.lock().is_to_be_revoked = true;
+        talk.known.lock().asked_to_revoke_ms = Some(world.ms());
         for place in (0..world.places()).cycle() {
             if let Some(node) = world.with(place, |it| Arc::clone(&it.node)) {
                 let revoke = [Command::Revoke(Revoked::Session)];

@@ -49,7 +49,9 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
         EndReason::UserAbandoned => check_abandoned(world, life, session),
         EndReason::Revoked => {
             world.count(Situation::EndedByAdministrator);
-            if !talk(world, session.id).is_some_and(|it| it.known.lock().is_to_be_revoked) {
+            if !talk(world, session.id)
+                .is_some_and(|it| it.known.lock().asked_to_revoke_ms.is_some())
+            {
                 violated(world, session, "revoked, and nobody asked for it");
             }
         }

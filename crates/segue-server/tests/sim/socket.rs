@@ -96,7 +96,7 @@ impl SimWeb {
             Message::Text(text) => self.watch_text(text),
             Message::Close(frame) => {
                 self.watch.is_closed = true;
-                if let Some(code) = frame.as_ref().map(|it| u16::from(it.code))
+                if let Some(code) = frame.as_ref().map(|it| it.code)
                     && is_end(code)
                 {
                     self.watch_end(code);

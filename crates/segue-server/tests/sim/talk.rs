@@ -57,7 +57,7 @@ pub struct Known {
     pub clients: BTreeMap<u64, Progress>,
     pub is_ended: bool,
     /// An administrator has asked for its end.
-    pub is_to_be_revoked: bool,
+    pub asked_to_revoke_ms: Option<u64>,
     pub has_returned: bool,
     pub is_not_asked: bool,
 }

@@ -345,7 +345,8 @@ impl World {
         let store = Arc::new(NodeStore { world: Arc::clone(&world), life: Arc::clone(&life) });
         let broker = Arc::new(NodeBroker { world: Arc::clone(&world), life: Arc::clone(&life) });
         let hub = Arc::<Hub>::default();
-        let node = Arc::new(Node::new(NodeId((sources.new_id)()), store, broker, sources));
+        let id = NodeId((sources.new_id)());
+        let node = Arc::new(Node::new(id, store, broker, sources, Arc::default()));
         let connectors = Arc::new(world.connectors(&world, &life));
         let workers = loop {
             let (node, hub) = (Arc::clone(&node), Arc::clone(&hub));
