@@ -93,6 +93,7 @@ Examples:
         #[command(subcommand)]
         ask: config::Ask,
     },
+    Load(Box<segue_load::Options>),
     /// Print what makes a shell complete these commands.
     #[command(after_help = "\
 Examples:
@@ -183,6 +184,10 @@ impl Cli {
             Ask::Session(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Key(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Config { ask } => with_output(async |out| ask.run(&env, out).await),
+            Ask::Load(options) => options
+                .check()
+                .map_err(Failed::Usage)
+                .and_then(|()| segue_load::run(&options).map_err(Failed::Work)),
             Ask::Completions { shell } => generate::completions(shell, &mut io::stdout()),
             Ask::Man { folder } => generate::manual(folder.as_deref(), &mut io::stdout()),
         };

@@ -19,6 +19,7 @@ mod ending;
 mod envelope;
 mod events;
 mod limits_addresses;
+mod load;
 mod long_messages;
 mod metrics;
 mod requests;
