@@ -49,9 +49,8 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
         EndReason::UserAbandoned => check_abandoned(world, life, session),
         EndReason::Revoked => {
             world.count(Situation::EndedByAdministrator);
-            if !talk(world, session.id)
-                .is_some_and(|it| it.known.lock().asked_to_revoke_ms.is_some())
-            {
+            let asked = talk(world, session.id).and_then(|it| it.known.lock().asked_to_revoke_ms);
+            if asked.is_none() {
                 violated(world, session, "revoked, and nobody asked for it");
             }
         }
