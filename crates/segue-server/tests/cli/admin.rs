@@ -22,9 +22,10 @@ hosts = ["tallow.example"]
 bot = "ada"
 [[bots]]
 id = "ada"
-kind = "knowledge"
+kind = "http"
 name = "Ada"
-greeting = "Hello, how can I help?"
+url = "http://127.0.0.1:9/turn"
+secret = "bot-secret-19"
 "#;
 
 /// A folder with a configuration, and a database that a server has left there.
