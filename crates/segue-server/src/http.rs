@@ -16,6 +16,7 @@ use crate::{
     config::Setting,
     connectors::Connector,
     directory::Directory,
+    health::Health,
     hub::Hub,
     limits::{self, Limits, ServerLimits},
     node::Node,
@@ -56,6 +57,8 @@ pub struct App {
     pub settings: Vec<Setting>,
     /// The limits of the whole server.
     pub server_limits: ServerLimits,
+    /// Whether it can keep its promises.
+    pub health: Arc<Health>,
     /// The node stops.
     pub stop: CancellationToken,
     /// The sockets' tasks.

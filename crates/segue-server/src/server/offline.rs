@@ -12,6 +12,7 @@ use crate::{
     api_keys::ApiKeys,
     broker::LocalBroker,
     config::Config,
+    health::Health,
     http::{self, App},
     hub::Hub,
     node::Node,
@@ -32,8 +33,10 @@ pub async fn offline(mut config: Config, store: Arc<dyn Store>) -> anyhow::Resul
     let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
     let api_keys = ApiKeys::new(Arc::clone(&store));
     let node_id = NodeId((sources.new_id)());
+    let node = Arc::new(Node::new(node_id, store, broker, sources, Arc::default()));
     Ok(Arc::new(App {
-        node: Arc::new(Node::new(node_id, store, broker, sources, Arc::default())),
+        health: Arc::new(Health::new(Arc::clone(&node), None, None, 0)),
+        node,
         hub,
         connectors: Arc::new(connectors),
         keys,

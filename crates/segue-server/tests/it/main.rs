@@ -22,6 +22,7 @@ mod limits_addresses;
 mod load;
 mod long_messages;
 mod metrics;
+mod readiness;
 mod requests;
 mod rules;
 mod secrets;
