@@ -24,6 +24,8 @@ mod keys;
 mod sessions;
 mod settings;
 mod signing_keys;
+#[cfg(test)]
+mod tests;
 
 pub use caller::{Failures, OnThisMachine};
 use caller::{Guard, guard};
