@@ -509,6 +509,8 @@ fixed! {
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.
     LIST_PAGE: usize = 500;
+    /// Longest cell of a table that a command prints, in characters.
+    CELL_CHARS_MAX: usize = 60;
 
     // What is read of a text.
 

@@ -133,14 +133,6 @@ fn a_sound_file_is_read_in_full() {
 }
 
 #[test]
-fn connectors_are_found_by_id() {
-    let config = load(SOUND);
-    let shop = ConnectorId("my-shop".to_owned());
-    assert_eq!(config.connector(&shop).unwrap().id, shop);
-    assert_eq!(config.connector(&ConnectorId("shop".to_owned())), None);
-}
-
-#[test]
 fn the_documented_file_parses_to_the_defaults() {
     let mut documented = load(DEFAULT_TOML);
     let mut default = Config::load(None, &Environment::new()).unwrap();
