@@ -194,6 +194,8 @@ pub enum Command {
         attempt: AttemptId,
         /// How far the worker has read the user's messages. Counts for the first start only.
         input_to: Position,
+        /// How many turns the session may have; one more ends it instead. `None` without a limit.
+        turns_max: Option<u64>,
     },
     /// A worker has an output of the bot.
     Say {

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use segue_core::{BotProfile, ConnectorId, HandOffMode, ports::Bot};
 
 use crate::{
-    config::{Handoff, Secret},
+    config::{BotId, Handoff, Secret},
     http::hosts::Hosts,
-    limits::Limits,
+    limits::{BotLimits, Limits},
 };
 
 /// An integration.
@@ -30,10 +30,14 @@ pub struct Connector {
 
 /// A bot with what the configuration says of it.
 pub struct ConfiguredBot {
+    /// Its name in the configuration.
+    pub id: BotId,
     /// How it shows itself.
     pub profile: BotProfile,
     /// Its first message; where there is none, the bot is asked for one.
     pub greeting: Option<String>,
+    /// How much it is given to do.
+    pub limits: BotLimits,
     /// What answers.
     pub bot: Arc<dyn Bot>,
 }

@@ -1,7 +1,7 @@
 //! Every limit of the server: its name with its unit, why it is there, and its default.
 //!
-//! Two kinds. `Limits` can be configured, for all connectors and again for one; `ServerLimits` once,
-//! for all of the server. The constants are fixed: the protocol promises them, or nobody has needed
+//! Two kinds. `Limits` can be configured, for all connectors and again for one; `BotLimits` for all
+//! bots and again for one; `ServerLimits` once, for all of the server. The constants are fixed: the protocol promises them, or nobody has needed
 //! another value yet. What a client sees when one is passed is in `docs/limits.md`, which a test
 //! compares with this file.
 
@@ -165,8 +165,20 @@ configurable! {
         /// Sockets that one address may open at once before the rate counts: after a restart all
         /// that it had come back.
         sockets_burst = 1_000 in 0..=COUNT_MAX;
+        /// Turns of the bot in one session; one more ends it. 0 turns this limit off.
+        turns_per_session = 200 in 0..=COUNT_MAX;
         /// Sessions that one access token may create. 0 turns this limit off.
         sessions_per_token = 20 in 0..=COUNT_MAX;
+    }
+}
+
+configurable! {
+    /// The limits of a bot on one node: those of all bots, and what one of them has of its own.
+    BotLimits, BotLimitsOverrides {
+        /// Turns at which a bot is at once. Others wait.
+        turns_at_once = 256 in 1..=COUNT_MAX;
+        /// Turns that wait for a bot. One more, and somebody is told of high load.
+        turns_waiting = 1_000 in 0..=COUNT_MAX;
     }
 }
 
@@ -384,8 +396,10 @@ fixed! {
     LIVENESS_WRITE_SECONDS: u64 = 60;
     /// Downtimes are remembered longer than any session lives.
     DOWNTIME_KEPT_MS: u64 = 48 * 3_600_000;
-    /// Turns at which a node is at once; others wait in the store.
-    TURNS_RUNNING_MAX: usize = 256;
+    /// Turns that a node holds, at work or waiting for their bot; others wait in the store.
+    TURNS_HELD_MAX: usize = 16_384;
+    /// Turns that are taken at once.
+    TURNS_BATCH_MAX: usize = 256;
     /// Timers that are taken at once.
     TIMERS_BATCH_MAX: usize = 256;
     /// A node looks so often for timers that are due.

@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 use lru::LruCache;
 use parking_lot::Mutex;
 use segue_core::{
-    Actor, Command, Entry, EntryId, MessageKey, NodeId, Position, Rejected, Session, SessionId,
-    Timestamp,
+    Actor, Command, Entry, EntryId, Facts, MessageKey, NodeId, Position, Rejected, Session,
+    SessionId, Timestamp,
     ports::{Appended, Broker, Commit, Store, StoreError},
 };
 use tokio::sync::Notify;
@@ -103,6 +103,16 @@ impl Node {
             self.remember(session);
         }
         Ok(session)
+    }
+
+    /// What is fixed of a session since its creation; `None` when it does not exist.
+    pub async fn facts(&self, id: SessionId) -> Result<Option<Arc<Facts>>, StoreError> {
+        // However old a state is, these are the same.
+        let cached = self.cache.lock().peek(&id).map(|it| Arc::clone(&it.facts));
+        match cached {
+            Some(facts) => Ok(Some(facts)),
+            None => Ok(self.load(id).await?.map(|it| Arc::clone(&it.facts))),
+        }
     }
 
     /// Creates a session, if its token may create another one.

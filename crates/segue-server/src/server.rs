@@ -203,6 +203,8 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
             .bot(&connector.bot)
             .with_context(|| format!("connector {} has no bot", connector.id))?;
         let bot = Arc::new(ConfiguredBot {
+            id: bot.id.clone(),
+            limits: bot.limits,
             profile: BotProfile {
                 name: bot.name.clone(),
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),

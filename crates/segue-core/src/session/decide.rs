@@ -45,8 +45,12 @@ impl Session {
             }
             (Command::StopTurn, Actor::User) => self.decide_stop_turn()?,
 
-            (Command::StartTurn { turn, attempt, input_to }, Actor::Bot) => {
-                self.decide_start_turn(now, *turn, *attempt, *input_to)?
+            (Command::StartTurn { turn, attempt, input_to, turns_max }, Actor::Bot) => {
+                if self.is_over_turns(*turn, *turns_max) {
+                    self.use_up_turns()
+                } else {
+                    self.decide_start_turn(now, *turn, *attempt, *input_to)?
+                }
             }
             (Command::Say { token, number, say }, Actor::Bot) => {
                 self.decide_say(*token, *number, say)?
@@ -155,6 +159,21 @@ impl Session {
     fn decide_stop_turn(&self) -> Result<Vec<Event>, Rejected> {
         let events = self.close_turn(TurnOutcome::Stopped);
         if events.is_empty() { Err(Rejected::NoTurn) } else { Ok(events) }
+    }
+
+    /// Whether this turn is due, and one more than the session may have.
+    fn is_over_turns(&self, turn: Turn, turns_max: Option<u64>) -> bool {
+        let is_due = matches!(&self.state.floor, Floor::BotDue { turn: due, .. } if *due == turn);
+        is_due && turns_max.is_some_and(|it| turn.0 > it)
+    }
+
+    /// Says why, and ends the session: a bot that is there and never answers again serves nobody,
+    /// and clients begin a new session after an end (docs/adr/0022).
+    fn use_up_turns(&self) -> Vec<Event> {
+        let notice = Event::NoticePosted { level: Level::Warning, notice: Notice::TurnsUsedUp };
+        let mut events = vec![notice];
+        events.extend(self.end(EndReason::NaturalEnd, None));
+        events
     }
 
     fn decide_say(&self, token: Position, number: u32, say: &Say) -> Result<Vec<Event>, Rejected> {

@@ -142,11 +142,13 @@ impl Stage {
         };
         match verb {
             "starts" => {
+                let (rest, turns_max) = rest.split_once(" of ").unwrap_or((rest, ""));
                 let (turn, input_to) = rest.split_once(" to ").unwrap_or((rest, ""));
                 Command::StartTurn {
                     turn: Turn(turn.parse().unwrap()),
                     attempt: AttemptId(attempt),
                     input_to: input_to.parse().map_or(head, Position),
+                    turns_max: turns_max.parse().ok(),
                 }
             }
             "says" => say(Say::Message {

@@ -18,10 +18,11 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     broker::LocalBroker,
-    config::{Handoff, Secret},
+    config::{BotId, Handoff, Secret},
     connectors::{ConfiguredBot, Connector},
     http::hosts::Hosts,
     hub::{Admission, Subscription},
+    limits::BotLimits,
     node::Sources,
     rates::SessionGate,
 };
@@ -176,6 +177,8 @@ impl World {
     fn connectors(&self) -> Connectors {
         let id = ConnectorId("demo".into());
         let bot = Arc::new(ConfiguredBot {
+            id: BotId("ada".into()),
+            limits: BotLimits::default(),
             profile: BotProfile::default(),
             greeting: None,
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,

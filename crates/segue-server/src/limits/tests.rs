@@ -14,7 +14,7 @@ fn rows() -> Vec<Vec<&'static str>> {
 
 #[test]
 fn every_limit_is_documented_with_its_default_and_nothing_else_is() {
-    let mut known: Vec<(String, String)> = [Limits::ALL, ServerLimits::ALL]
+    let mut known: Vec<(String, String)> = [Limits::ALL, BotLimits::ALL, ServerLimits::ALL]
         .concat()
         .iter()
         .map(|limit| (format!("`{}`", limit.name), limit.default.to_string()))
@@ -47,6 +47,11 @@ fn defaults_lie_within_their_own_bounds() {
     for limit in Limits::ALL {
         assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);
         assert_eq!(Limits::default().get(limit.name), Some(limit.default));
+    }
+    for limit in BotLimits::ALL {
+        assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);
+        assert_eq!(BotLimits::default().get(limit.name), Some(limit.default));
+        assert_eq!(Limits::default().get(limit.name), None, "a name has one meaning");
     }
     for limit in ServerLimits::ALL {
         assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);

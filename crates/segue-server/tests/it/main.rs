@@ -18,6 +18,7 @@ mod ending;
 mod envelope;
 mod events;
 mod limits_addresses;
+mod limits_turns;
 mod long_messages;
 mod requests;
 mod rules;

@@ -16,11 +16,12 @@ use segue_core::{
     ports::{Commit, Downtime, Store},
 };
 use segue_server::{
-    config::{Handoff, Secret},
+    config::{BotId, Handoff, Secret},
     connectors::{ConfiguredBot, Connector, Connectors},
     http::hosts::Hosts,
     hub::Hub,
     jobs::Workers,
+    limits::BotLimits,
     node::{Node, Outcome, Sources},
 };
 use segue_store::MemoryStore;
@@ -437,6 +438,8 @@ impl World {
         for (name, handoff) in [("none", Handoff::None), ("client", Handoff::Client)] {
             let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
             let bot = ConfiguredBot {
+                id: BotId(name.to_owned()),
+                limits: BotLimits::default(),
                 profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),

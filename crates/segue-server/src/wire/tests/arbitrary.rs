@@ -346,6 +346,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         Notice::TroubleResponding,
         Notice::EncounteredError,
         Notice::HandoffNotInitiated,
+        Notice::TurnsUsedUp,
     ])
 }
 
