@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use segue_core::{
-    Actor, Command, Expire, Rejected, SessionId, Timestamp,
+    Actor, Command, Expire, Floor, Rejected, Session, SessionId, Timestamp, Turn, TurnReason,
     ports::{ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
 };
 use tokio::{
@@ -21,7 +21,7 @@ use queue::{HeldTurn, TurnQueue};
 
 use crate::{
     config::BotId,
-    connectors::Connectors,
+    connectors::{Connector, Connectors},
     hub::Hub,
     limits::{self, Limits},
     node::{Node, Outcome},
@@ -159,17 +159,19 @@ impl Workers {
         if self.turns_here.lock().held.contains_key(&turn.job) {
             return;
         }
-        let facts = self.node.facts(claimed.session).await;
-        let connector = match facts {
-            Ok(facts) => facts.and_then(|it| self.connectors.get(&it.connector)),
-            Err(error) => {
-                warn!(session.id = %claimed.session, %error, "cannot read whose turn is due");
-                None
-            }
+        let session = self.node.last_known(claimed.session).await.unwrap_or_else(|error| {
+            warn!(session.id = %claimed.session, %error, "cannot read whose turn is due");
+            None
+        });
+        let connector = session.as_ref().and_then(|it| self.connectors.get(&it.facts.connector));
+        let asks_bot = |connector: &&Arc<Connector>| {
+            let is_greeting = session.as_ref().is_some_and(|it| owes_greeting(it, turn.turn));
+            !is_greeting || connector.bot.greeting.is_none()
         };
         let mut here = self.turns_here.lock();
-        let Some(connector) = connector else {
-            // It cannot be answered, which is found out like everything else about a turn.
+        let Some(connector) = connector.filter(asks_bot) else {
+            // A greeting that is configured; or it cannot be answered, which is found out like
+            // everything else about a turn.
             let id = self.spawn(turn, Room::Given, tasks);
             here.held.insert(turn.job, Held::Runs(id, None));
             return;
@@ -324,6 +326,12 @@ impl Workers {
         let down_ms = |it: &Downtime| it.to.saturating_sub(it.from.max(at));
         at + self.downtimes.iter().map(down_ms).sum::<u64>()
     }
+}
+
+/// Whether this turn is due and is the greeting.
+fn owes_greeting(session: &Session, turn: Turn) -> bool {
+    let Floor::BotDue { turn: due, why, .. } = &session.state.floor else { return false };
+    *due == turn && *why == TurnReason::Join
 }
 
 impl TurnsHere {

@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 use lru::LruCache;
 use parking_lot::Mutex;
 use segue_core::{
-    Actor, Command, Entry, EntryId, Facts, MessageKey, NodeId, Position, Rejected, Session,
-    SessionId, Timestamp,
+    Actor, Command, Entry, EntryId, MessageKey, NodeId, Position, Rejected, Session, SessionId,
+    Timestamp,
     ports::{Appended, Broker, Commit, Store, StoreError},
 };
 use tokio::sync::Notify;
@@ -105,13 +105,13 @@ impl Node {
         Ok(session)
     }
 
-    /// What is fixed of a session since its creation; `None` when it does not exist.
-    pub async fn facts(&self, id: SessionId) -> Result<Option<Arc<Facts>>, StoreError> {
-        // However old a state is, these are the same.
-        let cached = self.cache.lock().peek(&id).map(|it| Arc::clone(&it.facts));
+    /// A session as it was when last seen here; `None` when it does not exist. Its facts are those
+    /// of today, its state may be an old one.
+    pub async fn last_known(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let cached = self.cache.lock().peek(&id).cloned();
         match cached {
-            Some(facts) => Ok(Some(facts)),
-            None => Ok(self.load(id).await?.map(|it| Arc::clone(&it.facts))),
+            Some(session) => Ok(Some(session)),
+            None => self.load(id).await,
         }
     }
 

@@ -123,8 +123,11 @@ async fn bots_do_not_wait_for_each_other() {
     say(&mut waits, "slow").await;
     let _kept = slow.asked().await;
     let mut refused = talk_without_greeting(&server).await;
+    // A greeting that is configured asks nobody, and waits for nobody.
     refused.join().await;
-    refused.seek("SYSTEM_MESSAGE").await;
+    refused.greeted().await;
+    say(&mut refused, "one too many").await;
+    expect_high_load(&mut refused).await;
     let mut served = talk(&server, MILL).await;
     say(&mut served, "quick").await;
     quick.asked().await.text("at once").await;
