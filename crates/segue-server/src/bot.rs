@@ -5,3 +5,4 @@ pub mod history;
 pub mod http;
 pub mod knowledge;
 pub mod knowledge_bot;
+pub mod topics;

@@ -223,8 +223,11 @@ fn load(path: Option<&Path>, env: &Environment) -> Result<Config, Failed> {
     }
 }
 
-/// A configuration whose topics can be read: a folder that is not there is a fault of it.
+/// A configuration whose files can be read: a folder that is not there is a fault of it.
 fn with_topics(config: Config) -> Result<Config, Failed> {
+    if let Some(files) = &config.tls {
+        files.check().map_err(|it| Failed::Usage(anyhow::anyhow!("tls: {it}")))?;
+    }
     for bot in &config.bots {
         let BotKind::Knowledge { topics: Some(folder) } = &bot.kind else { continue };
         Knowledge::from_dir(folder)
@@ -296,8 +299,9 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let store = config.store.clone();
     let is_demo = demo.is_some();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let server = Server::start(config, demo, Tweaks { listener, ..Tweaks::default() }).await?;
-    greet(server.address(), &store, is_demo);
+    greet(scheme, server.address(), &store, is_demo);
     supervisor::tell(&NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => info!("asked to stop"),
@@ -309,15 +313,15 @@ async fn run(
     Ok(())
 }
 
-fn greet(address: SocketAddr, store: &StoreUrl, is_demo: bool) {
+fn greet(scheme: &str, address: SocketAddr, store: &StoreUrl, is_demo: bool) {
     let kept = match store.folder() {
         Some(folder) => format!("in the folder {}", folder.display()),
         None => "in memory, until it stops".to_owned(),
     };
-    println!("Segue listens on http://{address} and keeps conversations {kept}.");
+    println!("Segue listens on {scheme}://{address} and keeps conversations {kept}.");
     if is_demo {
         println!(
-            "Try it: open http://{address} in a browser, or run `segue chat http://{address}`."
+            "Try it: open {scheme}://{address} in a browser, or run `segue chat {scheme}://{address}`."
         );
         println!("There is no segue.toml; `segue config default` prints one to start from.");
     }

@@ -40,6 +40,8 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Config {
     /// Where the server is.
     pub server: Server,
+    /// Who the server is to those who connect; `None` where it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where the logs of the sessions are.
     pub store: StoreUrl,
     /// What connects the nodes.
@@ -65,6 +67,15 @@ pub struct Server {
     pub public_url: String,
     /// The proxies that are believed when they say whose request it is.
     pub trusted_proxies: TrustedProxies,
+}
+
+/// A certificate and its key, in PEM; relative paths are relative to the working directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those between it and the authority behind it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Where the logs of the sessions are.

@@ -246,6 +246,8 @@ fixed! {
     HEADERS_BYTES_MAX: usize = 16 * 1024;
     /// A request's headers have to be here within this.
     HEADERS_SECONDS_MAX: u64 = 20;
+    /// A TLS hand-shake has to be over within this; a request's headers have their own time.
+    TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
 
@@ -379,6 +381,12 @@ fixed! {
     TOPIC_BYTES_MAX: u64 = 64 * 1024;
     /// `examples` of one topic.
     TOPIC_EXAMPLES_MAX: usize = 100;
+    /// Folders of topics are looked at this often. A change is taken up when two looks have seen
+    /// the same, so within twice this.
+    TOPICS_LOOK_MS: u64 = 500;
+    /// A folder in which something changes between any two looks is taken up after so many as it
+    /// is.
+    TOPICS_RESTLESS_LOOKS_MAX: u32 = 10;
     /// Pause between two pieces of a streamed answer of the knowledge bot.
     KNOWLEDGE_PIECE_MS: u64 = 40;
     /// Suggestions of one topic, and attachments: a reply joins up to three topics and stays well
@@ -431,6 +439,10 @@ fixed! {
     STOP_SOCKETS_SECONDS: u64 = 3;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
+    /// The files of the certificate and its key are looked at this often.
+    TLS_RELOAD_INTERVAL_MS: u64 = 1_000;
+    /// What is read of each of them: a chain is a few KiB.
+    TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
     /// Tasks outside a worker's own queue are looked after every so many of its own.
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.

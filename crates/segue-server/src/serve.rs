@@ -8,12 +8,10 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -22,9 +20,10 @@ use futures_util::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 use tracing::{debug, warn};
@@ -33,6 +32,11 @@ use crate::{
     address::{Door, Place},
     limits,
 };
+
+mod stream;
+pub mod tls;
+
+use stream::{Counted, Lingering};
 
 /// Who is at the other end of a connection, and how it takes what is sent to it.
 #[derive(Debug, Clone)]
@@ -93,14 +97,28 @@ impl Listener {
 /// Serves until told to stop; then connecting is refused (or waits, where the listener is given),
 /// and connections that were accepted have a while to be answered. Sockets that were upgraded are
 /// not waited for.
-pub async fn serve(listener: Listener, app: Router, door: Arc<Door>, stop: CancellationToken) {
+pub async fn serve(
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    app: Router,
+    door: Arc<Door>,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
+    let begin = |tcp, address: SocketAddr| {
+        // Closed before anything is read: an answer would cost what the limit is there to save.
+        let Some(place) = door.enter(address.ip()) else {
+            debug!(peer = %address.ip(), "too many connections of {}", address.ip());
+            return;
+        };
+        connections.spawn(run(tcp, address, place, tls.clone(), app.clone()));
+    };
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.tcp().accept() => match accepted {
-                Ok((tcp, address)) => begin(&connections, tcp, address, &app, &door),
+                Ok((tcp, address)) => begin(tcp, address),
                 Err(error) => {
                     // Mostly a lack of descriptors, which passes; others concern one connection.
                     warn!(%error, "cannot accept a connection");
@@ -113,7 +131,7 @@ pub async fn serve(listener: Listener, app: Router, door: Arc<Door>, stop: Cance
         // The kernel has accepted these already: their clients believe that they are connected.
         Listener::Own(listener) => {
             while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
-                begin(&connections, tcp, address, &app, &door);
+                begin(tcp, address);
             }
         }
         Listener::Given(_) => {}
@@ -125,44 +143,50 @@ pub async fn serve(listener: Listener, app: Router, door: Arc<Door>, stop: Cance
     }
 }
 
-fn begin(
-    connections: &TaskTracker,
+/// A connection from its beginning to its end, or to its upgrade.
+async fn run(
     tcp: TcpStream,
     address: SocketAddr,
-    app: &Router,
-    door: &Arc<Door>,
+    place: Place,
+    tls: Option<TlsAcceptor>,
+    app: Router,
 ) {
-    // Closed before anything is read: an answer would cost what the limit is there to save.
-    let Some(place) = door.enter(address.ip()) else {
-        debug!(peer = %address.ip(), "too many connections of {}", address.ip());
-        return;
-    };
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
     // Nagle's algorithm would hold small frames back.
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
-    let app = app.clone();
+    let counted = Counted::new(tcp, Arc::clone(&wire), place);
+    match tls {
+        None => converse(Lingering::new(counted, wire), peer, app).await,
+        Some(tls) => {
+            if let Some(stream) = tls::secure(&tls, counted).await {
+                converse(Lingering::new(stream, wire), peer, app).await;
+            }
+        }
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    app: Router,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (mut app, peer) = (app.clone(), peer.clone());
         async move { Ok::<Response, Infallible>(answer(&mut app, request, peer).await) }
     });
-    connections.spawn(async move {
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(limits::HEADERS_SECONDS_MAX))
-            .max_buf_size(limits::HEADERS_BYTES_MAX)
-            .serve_connection(
-                TokioIo::new(Counted { tcp: Some(tcp), wire, _place: place }),
-                service,
-            )
-            .with_upgrades()
-            .await;
-        if let Err(error) = served {
-            debug!(%error, "a connection ended");
-        }
-    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::HEADERS_SECONDS_MAX))
+        .max_buf_size(limits::HEADERS_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        debug!(%error, "a connection ended");
+    }
 }
 
 async fn answer(app: &mut Router, request: hyper::Request<Incoming>, peer: Peer) -> Response {
@@ -171,100 +195,5 @@ async fn answer(app: &mut Router, request: hyper::Request<Incoming>, peer: Peer)
     match app.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
-    }
-}
-
-/// A TCP connection that counts what the other end accepts.
-struct Counted {
-    /// Always there until it is dropped.
-    tcp: Option<TcpStream>,
-    wire: Arc<Wire>,
-    /// Among the connections of its address.
-    _place: Place,
-}
-
-impl Counted {
-    fn tcp(&mut self) -> Pin<&mut TcpStream> {
-        Pin::new(self.tcp.as_mut().expect("the connection is there until it is dropped"))
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.tcp().poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = self.tcp().poll_write(cx, buf);
-        if let Poll::Ready(Ok(bytes)) = &written {
-            self.wire.written.fetch_add(*bytes as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = self.tcp().poll_write_vectored(cx, bufs);
-        if let Poll::Ready(Ok(bytes)) = &written {
-            self.wire.written.fetch_add(*bytes as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.tcp.as_ref().is_some_and(AsyncWrite::is_write_vectored)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_shutdown(cx)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let Some(tcp) = self.tcp.take() else { return };
-        if self.wire.lingers.load(Ordering::Relaxed)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(linger(tcp));
-        }
-    }
-}
-
-/// Reads what the other end still sends, for a while: closing a connection with unread bytes resets
-/// it, and a reset may overtake the close frame.
-async fn linger(mut tcp: TcpStream) {
-    let drain = async {
-        tcp.shutdown().await?;
-        let mut bytes = [0_u8; 4_096];
-        let mut left = limits::LINGER_BYTES_MAX;
-        while left > 0 {
-            match tcp.read(&mut bytes).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
-        Ok::<(), io::Error>(())
-    };
-    let while_ms = Duration::from_millis(limits::LINGER_MS);
-    if let Ok(Err(error)) = tokio::time::timeout(while_ms, drain).await {
-        debug!(%error, "a connection ended while it was drained");
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
         knowledge_bot::KnowledgeBot,
+        topics::{Folders, Topics},
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
@@ -33,7 +34,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
-    serve::{Listener, serve},
+    serve::{Listener, serve, tls::Certificates},
 };
 
 /// A server that runs.
@@ -42,6 +43,8 @@ pub struct Server {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
+    /// Watches the folders of topics.
+    topics: JoinHandle<()>,
     sockets: TaskTracker,
     store: Opened,
 }
@@ -78,7 +81,8 @@ impl Server {
         let (store, opened) = open_store(&config.store, tweaks)?;
         let sources = sources();
         let keys = open_keys(&config.store, (sources.now)())?;
-        let connectors = Arc::new(connectors(&config, &sources)?);
+        let mut folders = Folders::default();
+        let connectors = Arc::new(connectors(&config, &sources, &mut folders)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
@@ -87,6 +91,7 @@ impl Server {
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
@@ -105,15 +110,17 @@ impl Server {
             handshakes: http::HandshakeRates::default(),
             door: Arc::clone(&door),
         });
-        let listener = tokio::spawn(serve(listener, http::router(app), door, stop.clone()));
+        let listener =
+            tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
         let workers = tokio::spawn({
             let (workers, stop) = (Arc::new(workers), stop.clone());
             async move {
                 workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
             }
         });
+        let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, sockets, store: opened })
+        Ok(Self { address, stop, listener, workers, topics, sockets, store: opened })
     }
 
     /// Where it listens.
@@ -137,6 +144,9 @@ impl Server {
         if is_broken(self.workers.await) {
             warn!("the workers died");
         }
+        if is_broken(self.topics.await) {
+            warn!("the watch over topics died");
+        }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
@@ -155,6 +165,23 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Serves until told to stop, and meanwhile looks after the certificate.
+async fn listening(
+    listener: Listener,
+    certificates: Option<Arc<Certificates>>,
+    app: axum::Router,
+    door: Arc<Door>,
+    stop: CancellationToken,
+) {
+    let Some(certificates) = certificates else {
+        return serve(listener, None, app, door, stop).await;
+    };
+    tokio::select! {
+        () = serve(listener, Some(certificates.acceptor()), app, door, stop) => {}
+        () = certificates.follow() => {}
+    }
 }
 
 async fn listen(
@@ -194,7 +221,11 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
     }
 }
 
-fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> {
+fn connectors(
+    config: &Config,
+    sources: &Sources,
+    folders: &mut Folders,
+) -> anyhow::Result<Connectors> {
     // One for all bots: connections are shared, and certificates read once.
     let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
     let mut connectors = Connectors::new();
@@ -210,7 +241,7 @@ fn connectors(config: &Config, sources: &Sources) -> anyhow::Result<Connectors> 
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),
             },
             greeting: bot.greeting.clone(),
-            bot: open_bot(bot, &client, sources)?,
+            bot: open_bot(bot, &client, sources, folders)?,
         });
         let connector = Connector {
             id: connector.id.clone(),
@@ -230,14 +261,15 @@ fn open_bot(
     bot: &config::Bot,
     client: &reqwest::Client,
     sources: &Sources,
+    folders: &mut Folders,
 ) -> anyhow::Result<Arc<dyn Bot>> {
     Ok(match &bot.kind {
         BotKind::Knowledge { topics } => {
-            let knowledge = match topics {
-                Some(folder) => Knowledge::from_dir(folder)?,
-                None => Knowledge::demo(),
+            let topics = match topics {
+                Some(folder) => folders.open(folder)?,
+                None => Arc::new(Topics::new(Knowledge::demo())),
             };
-            Arc::new(KnowledgeBot(knowledge))
+            Arc::new(KnowledgeBot(topics))
         }
         BotKind::Http { url, secret } => {
             let config = HttpBotConfig {

@@ -1,6 +1,6 @@
 //! The knowledge bot as a bot among others: asks it, and gives its reply piece by piece.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use segue_core::{
@@ -10,11 +10,14 @@ use segue_core::{
 
 use tokio::time::Instant;
 
-use super::knowledge::{Ask, Knowledge, Reason};
+use super::{
+    knowledge::{Ask, Reason},
+    topics::Topics,
+};
 use crate::limits;
 
 /// Answers from topics, in this process.
-pub struct KnowledgeBot(pub Knowledge);
+pub struct KnowledgeBot(pub Arc<Topics>);
 
 /// A reply of which the rest is still to be given.
 struct Rest {
@@ -34,8 +37,9 @@ impl Bot for KnowledgeBot {
             TurnReason::Message => Reason::Message,
             TurnReason::HandoffFailed { .. } => Reason::HandOffFailed,
         };
-        let reply = self.0.reply(Ask {
+        let reply = self.0.now().reply(Ask {
             inputs: &inputs,
+            language: request.language.as_deref(),
             state: request.state.as_deref(),
             may_hand_off: request.may_hand_off,
             reason,

@@ -10,7 +10,7 @@ use super::nearest::nearest;
 use super::source::{Place, Source, Table};
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, Handoff, Problems, Secret,
-    Server, StoreUrl,
+    Server, StoreUrl, TlsFiles,
 };
 use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
@@ -37,6 +37,7 @@ const BURSTS: [(&str, &str); 4] = [
 pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigError> {
     let found = &mut problems;
     let server = server(&source.server, found);
+    let tls = tls(&source.tls, found);
     let store = store(&source.store, found);
     let broker = broker(&source.broker, found);
     let limits = limits(&source.limits, &Limits::default(), found);
@@ -56,6 +57,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let sound = "a value is absent only together with a problem";
     let mut config = Config {
         server: server.expect(sound),
+        tls,
         store: store.expect(sound),
         broker: broker.expect(sound),
         limits,
@@ -123,6 +125,24 @@ fn trusted_proxies(table: &Table, problems: &mut Problems) -> TrustedProxies {
         problems.add(place, format!("server.trusted_proxies: {text}"));
     }
     proxies
+}
+
+/// Both files or neither: with one alone, the server would speak what nobody expects of it.
+fn tls(table: &Table, problems: &mut Problems) -> Option<TlsFiles> {
+    match (optional(table, "certificate"), optional(table, "key")) {
+        (None, None) => None,
+        (Some((certificate, _)), Some((key, _))) => {
+            Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) })
+        }
+        (Some((_, place)), None) => {
+            problems.add(place, "tls.key: missing, where there is a certificate");
+            None
+        }
+        (None, Some((_, place))) => {
+            problems.add(place, "tls.certificate: missing, where there is a key");
+            None
+        }
+    }
 }
 
 fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
@@ -426,6 +446,10 @@ fn warnings(config: &Config, source: &Source) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.connectors.is_empty() {
         warnings.push("there are no [[connectors]]: nobody can open a session".to_owned());
+    }
+    if config.tls.is_some() && config.server.public_url.starts_with("http:") {
+        let text = "server.public_url begins with http: but the server speaks nothing but TLS";
+        warnings.push(text.to_owned());
     }
     for connector in config.connectors.iter().filter(|connector| connector.hosts.is_empty()) {
         warnings.push(format!(

@@ -53,6 +53,7 @@ const fn key(name: &'static str, kind: Kind) -> Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     Server,
+    Tls,
     Store,
     Broker,
     Limits,
@@ -61,12 +62,20 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 6] =
-        [Self::Server, Self::Store, Self::Broker, Self::Limits, Self::Connectors, Self::Bots];
+    pub const ALL: [Self; 7] = [
+        Self::Server,
+        Self::Tls,
+        Self::Store,
+        Self::Broker,
+        Self::Limits,
+        Self::Connectors,
+        Self::Bots,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Tls => "tls",
             Self::Store => "store",
             Self::Broker => "broker",
             Self::Limits => "limits",
@@ -89,6 +98,7 @@ impl Section {
                 key("public_url", Kind::Text),
                 key("trusted_proxies", Kind::Texts),
             ],
+            Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
@@ -201,6 +211,7 @@ impl Table {
 #[derive(Debug)]
 pub struct Source {
     pub server: Table,
+    pub tls: Table,
     pub store: Table,
     pub broker: Table,
     pub limits: Table,
@@ -213,6 +224,7 @@ impl Source {
     pub fn read(text: &str, problems: &mut Problems) -> Self {
         let mut source = Self {
             server: Table::new("server", Place::Program),
+            tls: Table::new("tls", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
             limits: Table::new("limits", Place::Program),
@@ -286,6 +298,7 @@ impl Source {
     fn single(&mut self, section: Section) -> &mut Table {
         match section {
             Section::Server => &mut self.server,
+            Section::Tls => &mut self.tls,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
             Section::Limits => &mut self.limits,

@@ -8,6 +8,7 @@ use crate::limits::LimitsOverrides;
 
 mod environment;
 mod server;
+mod tls;
 
 /// A file in which everything is as it has to be.
 const SOUND: &str = r#"
@@ -230,7 +231,7 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
             "line 2: bots[0]: unknown key nmae; the nearest known one is name",
         ],
     );
-    refused("\"a\\nb\" = 1", &["line 1: unknown section a\\nb; the nearest known one is bots"]);
+    refused("\"a\\nb\" = 1", &["line 1: unknown section a\\nb; the nearest known one is tls"]);
 }
 
 #[test]

@@ -34,4 +34,6 @@ mod section_8;
 mod section_8_close;
 mod section_9;
 mod smoke;
+mod tls;
+mod topics;
 mod upgrade;

@@ -10,6 +10,7 @@ mod setup;
 mod shown;
 mod store;
 mod talk;
+mod tls;
 
 pub use bot::{Asked, Bot};
 pub use hold::Hold;
@@ -19,6 +20,7 @@ pub use setup::{Running, SHOP_HOST, SHOP_TOKEN, Session, Setup};
 pub use shown::{brief, events_of, is_time, shown};
 pub use store::Switch;
 pub use talk::{Talk, user_message};
+pub use tls::{Client, Identity};
 
 /// How long a test waits for what it wants to see. Long, because machines are slow at times; a test
 /// that passes never waits for it.

@@ -105,8 +105,9 @@ impl Launch {
         std::thread::spawn(move || {
             let mut listens = Some(listens);
             for line in stdout.lines().map_while(Result::ok) {
-                let address = line.strip_prefix("Segue listens on http://");
-                let address = address.and_then(|it| it.split(' ').next()?.parse().ok());
+                let address = line.strip_prefix("Segue listens on ");
+                let address =
+                    address.and_then(|it| it.split_once("://")?.1.split(' ').next()?.parse().ok());
                 if let (Some(address), Some(listens)) = (address, listens.take()) {
                     // The test may have failed meanwhile.
                     let _ = listens.send(address);

@@ -1,11 +1,15 @@
 //! The topics of a made-up shop, so that a conversation works before anything is configured.
 
+/// Every topic there is, in each language.
 macro_rules! topics {
     ($($stem:literal),+ $(,)?) => {
-        &[$((
-            concat!($stem, ".md"),
-            include_str!(concat!("../../../topics/", $stem, ".md")),
-        )),+]
+        &[
+            $((concat!($stem, ".md"), include_str!(concat!("../../../topics/", $stem, ".md"))),)+
+            $((
+                concat!("es/", $stem, ".md"),
+                include_str!(concat!("../../../topics/es/", $stem, ".md")),
+            ),)+
+        ]
     };
 }
 

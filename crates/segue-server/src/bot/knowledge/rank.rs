@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::english;
+use super::language::Language;
 use super::topic::Topic;
 
 /// Of a long text the first words are looked at; what people ask stands there.
@@ -47,8 +47,9 @@ pub struct Match {
     pub confidence: f64,
 }
 
-/// All topics, made ready to be searched.
+/// The topics of one language, made ready to be searched.
 pub struct Index {
+    language: Language,
     topics: usize,
     /// By stem, or by two stems with a space between for a pair of words.
     terms: BTreeMap<String, Term>,
@@ -84,11 +85,12 @@ struct Query {
 }
 
 impl Index {
-    /// Makes the index of these topics.
-    pub fn new(topics: &[Topic]) -> Self {
+    /// Makes the index of these topics, which are all in this language.
+    pub fn new(language: Language, topics: &[Topic]) -> Self {
         let mut vocabulary = BTreeMap::new();
         let counts: Vec<_> = topics.iter().map(|topic| counts(topic, &mut vocabulary)).collect();
         let mut index = Self {
+            language,
             topics: topics.len(),
             terms: terms(&counts),
             examples: Vec::new(),
@@ -97,7 +99,7 @@ impl Index {
         };
         for (at, topic) in topics.iter().enumerate() {
             for text in topic.examples.iter().chain([&topic.name]) {
-                let words: Vec<String> = english::words(text).collect();
+                let words: Vec<String> = language.words(text).collect();
                 let Query { terms, mass } = index.query(&words);
                 let terms = terms.into_keys().collect();
                 index.examples.push(Example { topic: at, words, terms, mass });
@@ -108,7 +110,7 @@ impl Index {
 
     /// Topics that have anything to do with the text, the best first.
     pub fn rank(&self, text: &str) -> Vec<Match> {
-        let words: Vec<String> = english::words(text).take(QUERY_WORDS_MAX).collect();
+        let words: Vec<String> = self.language.words(text).take(QUERY_WORDS_MAX).collect();
         let query = self.query(&words);
         let expected = query.mass.min(EXPECTED_WORDS_MAX * self.rarity_max);
         if expected <= 0.0 {
@@ -142,15 +144,24 @@ impl Index {
         matches
     }
 
+    /// How many of the text's first words are of the index's language, or stand in its topics.
+    pub fn known_words(&self, text: &str) -> usize {
+        let is_known =
+            |word: &String| self.language.is_own(word) || self.vocabulary.contains_key(word);
+        self.language.words(text).take(QUERY_WORDS_MAX).filter(is_known).count()
+    }
+
     fn query(&self, words: &[String]) -> Query {
         let mut weights: BTreeMap<String, f64> = BTreeMap::new();
-        let stems: Vec<String> = words.iter().map(|word| english::stem(word)).collect();
+        let language = self.language;
+        let stems: Vec<String> = words.iter().map(|word| language.stem(word)).collect();
         let pairs = pairs(&stems);
-        let polite_only = words.iter().all(|w| english::is_pleasantry(w) || english::is_common(w));
+        let polite_only =
+            words.iter().all(|word| language.is_pleasantry(word) || language.is_common(word));
         for (word, stem) in words.iter().zip(stems) {
-            let weight = if english::is_common(word) {
+            let weight = if language.is_common(word) {
                 COMMON_WEIGHT
-            } else if english::is_pleasantry(word) && !polite_only {
+            } else if language.is_pleasantry(word) && !polite_only {
                 PLEASANTRY_WEIGHT
             } else {
                 1.0
@@ -161,7 +172,7 @@ impl Index {
                 weights.extend(halves.map(|half| (half, weight)));
             } else if let Some(meant) = self.nearest(word) {
                 weights.entry(meant).or_insert(weight * MISSPELT_WEIGHT);
-            } else if !english::is_common(word) && !word.chars().all(|c| c.is_ascii_digit()) {
+            } else if !language.is_common(word) && !word.chars().all(|c| c.is_ascii_digit()) {
                 // A word that no topic has tells that something else is asked, save for common
                 // words, and for a number, which will be an order's.
                 weights.insert(stem, weight);
@@ -210,8 +221,8 @@ impl Index {
 fn counts(topic: &Topic, vocabulary: &mut BTreeMap<String, String>) -> BTreeMap<String, f64> {
     let mut counts: BTreeMap<String, f64> = BTreeMap::new();
     let mut stems_of = |text: &str| -> Vec<String> {
-        let words: Vec<String> = english::words(text).collect();
-        let stems: Vec<String> = words.iter().map(|word| english::stem(word)).collect();
+        let words: Vec<String> = topic.language.words(text).collect();
+        let stems: Vec<String> = words.iter().map(|word| topic.language.stem(word)).collect();
         vocabulary.extend(words.into_iter().zip(stems.iter().cloned()));
         stems
     };

@@ -2,13 +2,13 @@
 //! wrong with a file is said with its name, the line and the field; nothing is silently skipped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use segue_core::{Attachment, ContentType, HandOff, HandOffMode, HandOffReason};
 
-use super::english;
+use super::language::Language;
 use crate::limits::{TOPIC_BYTES_MAX, TOPIC_EXAMPLES_MAX, TOPIC_EXTRAS_MAX, TOPICS_MAX};
 
 const FIELDS: &[&str] = &["name", "examples", "suggestions", "attachments", "action", "language"];
@@ -21,6 +21,8 @@ const HANDOFF_FIELDS: &[&str] = &["destination", "reason", "mode"];
 pub struct Topic {
     /// The file's name without its ending.
     pub stem: String,
+    /// What it is written in.
+    pub language: Language,
     /// What the topic is called, also where it is offered as a guess.
     pub name: String,
     /// Questions that it answers.
@@ -103,29 +105,53 @@ pub enum TopicError {
     },
 }
 
-/// Reads the topics of a folder: every `*.md` directly in it, in the order of their names.
-pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
-    let unreadable =
-        |path: &Path, source| TopicError::Unreadable { path: path.display().to_string(), source };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|source| unreadable(folder, source))? {
-        let path = entry.map_err(|source| unreadable(folder, source))?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && path.extension().is_some_and(|ending| ending == "md") {
-            paths.push(path);
+/// The files of a folder's topics: every `*.md` directly in it and in the folders directly in it,
+/// hidden ones excepted, in the order of their names.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, TopicError> {
+    let mut files = Vec::new();
+    for path in visible(folder)? {
+        // By its target: in a mounted config map everything is a link.
+        if path.is_dir() {
+            files.extend(visible(&path)?.into_iter().filter(|inner| !inner.is_dir()));
+        } else {
+            files.push(path);
         }
     }
-    paths.sort();
-    if paths.len() > TOPICS_MAX {
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    files.sort();
+    if files.len() > TOPICS_MAX {
         let folder = folder.display().to_string();
-        return Err(TopicError::TooMany { folder, count: paths.len() });
+        return Err(TopicError::TooMany { folder, count: files.len() });
     }
+    Ok(files)
+}
+
+fn visible(folder: &Path) -> Result<Vec<PathBuf>, TopicError> {
+    let unreadable = |source| TopicError::Unreadable { path: folder.display().to_string(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Reads the topics of a folder, as pairs of a file's path and its text.
+pub fn read_dir(folder: &Path) -> Result<Vec<(String, String)>, TopicError> {
     let mut texts = Vec::new();
-    for path in paths {
+    for path in files(folder)? {
         let file = path.display().to_string();
-        let size = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
+        let unreadable = |source| TopicError::Unreadable { path: file.clone(), source };
+        let size = fs::metadata(&path).map_err(unreadable)?.len();
         Source { file: &file }.check_size(size)?;
-        let text = fs::read_to_string(&path).map_err(|source| unreadable(&path, source))?;
+        let bytes = fs::read(&path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.split(|byte| *byte == b'\n').count();
+            Source { file: &file }.layout(line, "not UTF-8")
+        })?;
         texts.push((file, text));
     }
     Ok(texts)
@@ -140,11 +166,12 @@ pub fn parse_all(folder: &str, texts: &[(&str, &str)]) -> Result<Vec<Topic>, Top
         return Err(TopicError::TooMany { folder: folder.to_owned(), count: texts.len() });
     }
     let mut topics = Vec::new();
-    let mut names: BTreeMap<Vec<String>, &str> = BTreeMap::new();
+    let mut names: BTreeMap<(Language, Vec<String>), &str> = BTreeMap::new();
     for (file, text) in texts {
         let (topic, name_line) = parse(file, text)?;
         // A guess is offered by its name, so the name has to lead to one topic.
-        if let Some(other) = names.insert(english::words(&topic.name).collect(), file) {
+        let words = topic.language.words(&topic.name).collect();
+        if let Some(other) = names.insert((topic.language, words), file) {
             let problem = format!("already the name of {other}");
             return Err(Source { file }.field(name_line, "name", problem));
         }
@@ -164,6 +191,9 @@ fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
     };
     let topic = Topic {
         stem: Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        language: fields
+            .get("language")
+            .map_or(Ok(Language::English), |node| source.language(node))?,
         name: source.text("name", name)?,
         examples: source.texts("examples", &fields, TOPIC_EXAMPLES_MAX)?,
         suggestions: source.texts("suggestions", &fields, TOPIC_EXTRAS_MAX)?,
@@ -171,9 +201,6 @@ fn parse(file: &str, text: &str) -> Result<(Topic, usize), TopicError> {
         action: fields.get("action").map(|node| source.action(node)).transpose()?,
         answer,
     };
-    if let Some(node) = fields.get("language") {
-        source.language(node)?;
-    }
     if topic.answer.is_empty() && topic.action.is_none() {
         return Err(source.layout(text.lines().count(), "no answer after the front matter"));
     }
@@ -408,14 +435,13 @@ impl Source<'_> {
         Ok(HandOff { destination, reason, mode, data: None })
     }
 
-    fn language(self, node: &MarkedYaml<'_>) -> Result<(), TopicError> {
+    fn language(self, node: &MarkedYaml<'_>) -> Result<Language, TopicError> {
         let tag = self.text("language", node)?;
-        let english = tag.split('-').next().is_some_and(|main| main.eq_ignore_ascii_case("en"));
-        if english {
-            return Ok(());
-        }
-        let problem = format!("{tag} is not supported, only English (en) is");
-        Err(self.field(node.span.start.line(), "language", problem))
+        Language::of_tag(&tag).ok_or_else(|| {
+            let known: Vec<&str> = Language::ALL.iter().map(|it| it.code()).collect();
+            let problem = format!("{tag} is not supported, expected one of {}", known.join(", "));
+            self.field(node.span.start.line(), "language", problem)
+        })
     }
 }
 

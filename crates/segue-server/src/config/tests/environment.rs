@@ -29,11 +29,12 @@ fn every_key_can_be_set_by_a_variable() {
     let mut problems = Problems::default();
     source.overlay(&variables, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let tables: Vec<_> = [&source.server, &source.store, &source.broker, &source.limits]
-        .into_iter()
-        .chain(&source.connectors)
-        .chain(&source.bots)
-        .collect();
+    let tables: Vec<_> =
+        [&source.server, &source.tls, &source.store, &source.broker, &source.limits]
+            .into_iter()
+            .chain(&source.connectors)
+            .chain(&source.bots)
+            .collect();
     for (path, key, given) in expected {
         let table = tables.iter().find(|table| table.path == path).unwrap();
         assert_eq!(table.values.get(key), Some(&given), "{path}.{key}");

@@ -168,6 +168,12 @@ impl Running {
         self.address
     }
 
+    /// The same server, from now on reached at this address, as through a tunnel.
+    pub fn reached_at(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
     /// Stops it, as SIGTERM does.
     pub async fn stop(self) {
         within("the server to stop", self.server.stop()).await;
