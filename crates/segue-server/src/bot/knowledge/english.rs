@@ -7,24 +7,22 @@ use rust_stemmers::Algorithm;
 
 use super::language::{Lexicon, is_apostrophe, set};
 
-/// How far after the verb of talking the person may stand, in words.
-const TALK_REACH_WORDS: usize = 6;
+/// How far after the verb the person may stand, in words.
+const PERSON_REACH_WORDS: usize = 6;
 
 /// What is known of English.
 pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon {
     algorithm: Algorithm::English,
     normal,
     before_stemming: str::to_owned,
+    marks: &[],
     common: set(COMMON_WORDS),
     pleasantries: set("afternoon bye cheers day evening good goodbye great hello hey hi kindly \
          lovely morning nice ok okay please sorry ta thank thanks thx welcome yes"),
     people: set(PEOPLE),
     fillers: set(FILLERS),
     wishes_at,
-    denies: |words| {
-        let no = ["not", "dont", "never", "without", "didnt", "wont"];
-        words.iter().any(|word| no.contains(word))
-    },
+    denies,
     is_about_speaker,
     // "I want no bot but a human" has a negation of its own, which does not reach as far.
     but: "but",
@@ -83,6 +81,15 @@ fn is_about_speaker(clause: &[&str]) -> bool {
     }
 }
 
+/// "I do not want to", "without"; but "this does not help let me talk to somebody" is a wish.
+fn denies(words: &[&str]) -> bool {
+    let no = ["not", "dont", "never", "without", "didnt", "wont"];
+    let wants = ["care", "even", "ever", "going", "have", "like", "need", "really", "to", "want"];
+    words.iter().enumerate().any(|(at, word)| {
+        no.contains(word) && words.get(at + 1).is_none_or(|next| wants.contains(next))
+    })
+}
+
 fn wishes_at(words: &[&str]) -> bool {
     let Some((verb, rest)) = words.split_first() else {
         return false;
@@ -90,7 +97,7 @@ fn wishes_at(words: &[&str]) -> bool {
     let people = &LEXICON.people;
     match *verb {
         "speak" | "talk" | "chat" => {
-            let reach = &rest[..rest.len().min(TALK_REACH_WORDS)];
+            let reach = &rest[..rest.len().min(PERSON_REACH_WORDS)];
             let to = reach.iter().position(|word| matches!(*word, "to" | "with"));
             to.is_some_and(|to| {
                 reach[to..].iter().any(|word| people.contains(word) || SOMEBODY.contains(word))
@@ -102,7 +109,8 @@ fn wishes_at(words: &[&str]) -> bool {
         "put" => matches!(rest, ["me" | "us", "through", ..]),
         "pass" | "hand" => matches!(rest, ["me" | "us", "on" | "over" | "to", ..]),
         "want" | "need" | "get" | "give" | "prefer" | "like" | "rather" => {
-            let person = rest.iter().find(|word| !LEXICON.fillers.contains(*word));
+            let reach = &rest[..rest.len().min(PERSON_REACH_WORDS)];
+            let person = reach.iter().find(|word| !LEXICON.fillers.contains(*word));
             person.is_some_and(|word| people.contains(word))
         }
         _ => false,

@@ -34,6 +34,8 @@ pub struct Lexicon {
     pub normal: fn(&str) -> String,
     /// Gives back what the stemmer needs and `normal` took.
     pub before_stemming: fn(&str) -> String,
+    /// Letters and signs that are a sign of this language among those that are known.
+    pub marks: &'static [char],
     /// Words that appear in any question, and so say little about which one it is.
     pub common: BTreeSet<&'static str>,
     /// Words of politeness. Alone they are the message; beside anything else they are wrapping.
@@ -144,6 +146,11 @@ impl Language {
         [&lexicon.common, &lexicon.pleasantries, &lexicon.people, &lexicon.fillers]
             .iter()
             .any(|list| list.contains(word))
+    }
+
+    /// Whether a text has letters or signs of this language.
+    pub fn has_marks(self, text: &str) -> bool {
+        text.contains(self.lexicon().marks)
     }
 
     /// Whether a text is politeness and nothing else: "hi there", "thanks a lot".

@@ -144,11 +144,14 @@ impl Index {
         matches
     }
 
-    /// How many of the text's first words are of the index's language, or stand in its topics.
+    /// How much of the text's first words is of the index's language: words that are so whatever
+    /// the topics are, words of the topics in any inflection, and one for its marks.
     pub fn known_words(&self, text: &str) -> usize {
-        let is_known =
-            |word: &String| self.language.is_own(word) || self.vocabulary.contains_key(word);
-        self.language.words(text).take(QUERY_WORDS_MAX).filter(is_known).count()
+        let is_known = |word: &String| {
+            self.language.is_own(word) || self.terms.contains_key(&self.language.stem(word))
+        };
+        let known = self.language.words(text).take(QUERY_WORDS_MAX).filter(is_known).count();
+        known + usize::from(self.language.has_marks(text))
     }
 
     fn query(&self, words: &[String]) -> Query {

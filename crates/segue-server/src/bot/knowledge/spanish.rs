@@ -8,14 +8,15 @@ use rust_stemmers::Algorithm;
 
 use super::language::{Lexicon, is_accent, is_apostrophe, set};
 
-/// How far after the verb of talking the person may stand, in words.
-const TALK_REACH_WORDS: usize = 6;
+/// How far after the verb the person may stand, in words.
+const PERSON_REACH_WORDS: usize = 6;
 
 /// What is known of Spanish.
 pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon {
     algorithm: Algorithm::Spanish,
     normal,
     before_stemming,
+    marks: &['¿', '¡', 'ñ', 'Ñ', 'á', 'é', 'í', 'ó', 'ú', 'Á', 'É', 'Í', 'Ó', 'Ú'],
     common: set(COMMON_WORDS),
     pleasantries: set(PLEASANTRIES),
     people: set(PEOPLE),
@@ -180,10 +181,10 @@ fn wishes_at(words: &[&str]) -> bool {
         return false;
     };
     let is_somebody = |word: &&str| LEXICON.people.contains(*word) || SOMEBODY.contains(*word);
+    let rest = &rest[..rest.len().min(PERSON_REACH_WORDS)];
     let with_somebody = || {
-        let reach = &rest[..rest.len().min(TALK_REACH_WORDS)];
-        let with = reach.iter().position(|word| matches!(*word, "con" | "a"));
-        with.is_some_and(|with| reach[with..].iter().any(is_somebody))
+        let with = rest.iter().position(|word| matches!(*word, "con" | "a"));
+        with.is_some_and(|with| rest[with..].iter().any(is_somebody))
     };
     // Behind whatever words may stand between.
     let next = rest.iter().find(|word| !LEXICON.fillers.contains(*word));

@@ -203,6 +203,10 @@ fn a_very_long_message_is_answered_too() {
     let got = chat.say(&"x".repeat(1 << 20));
     assert_eq!(got.text, say::ENGLISH.miss_no_guess);
     assert_eq!(chat.say(&"x? ".repeat(300_000)).text, say::ENGLISH.miss_and_person);
+    // Words that may all stand between a wish and a person.
+    for filler in ["me a ", "want a ", "quiero una "] {
+        assert!(!Chat::new(false).say(&filler.repeat(40_000)).ended);
+    }
     let story = format!("where is my parcel {}", "and so on ".repeat(100_000));
     let got = chat.say(&story);
     assert_eq!(got.text, Chat::answer_of("order-status"));
@@ -405,6 +409,7 @@ fn a_person_asked_for_in_plain_words_is_a_handoff() {
         "transfer me to customer service please",
         "I'd rather chat with a representative",
         "I don't want a bot, I want a human",
+        "this does not help let me talk to a person",
     ] {
         assert!(Language::English.asks_for_person(wish), "{wish}");
         let got = Chat::new(true).say(wish);
@@ -426,6 +431,7 @@ fn speaking_of_people_is_no_handoff() {
         "are you a real person",
         "am I talking to a human being?",
         "I do not want to speak to a human",
+        "I really don't like to chat with a representative",
         "is this a real human",
         "how many people can sleep in the tent",
         "boots for a tall person",

@@ -109,10 +109,10 @@ pub enum TopicError {
 /// hidden ones excepted, in the order of their names.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, TopicError> {
     let mut files = Vec::new();
-    for path in visible(folder)? {
-        // By its target: in a mounted config map everything is a link.
-        if path.is_dir() {
-            files.extend(visible(&path)?.into_iter().filter(|inner| !inner.is_dir()));
+    for (path, is_folder) in visible(folder)? {
+        if is_folder {
+            let inner = visible(&path)?.into_iter().filter(|(_, is_folder)| !is_folder);
+            files.extend(inner.map(|(path, _)| path));
         } else {
             files.push(path);
         }
@@ -126,16 +126,24 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, TopicError> {
     Ok(files)
 }
 
-fn visible(folder: &Path) -> Result<Vec<PathBuf>, TopicError> {
+/// What is in a folder and not hidden, and whether it is a folder.
+fn visible(folder: &Path) -> Result<Vec<(PathBuf, bool)>, TopicError> {
     let unreadable = |source| TopicError::Unreadable { path: folder.display().to_string(), source };
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
         }
+        let path = entry.path();
+        // A link counts as what it leads to: in a mounted config map everything is one.
+        let is_folder = match entry.file_type().map_err(unreadable)? {
+            kind if kind.is_symlink() => path.is_dir(),
+            kind => kind.is_dir(),
+        };
+        found.push((path, is_folder));
     }
-    Ok(paths)
+    Ok(found)
 }
 
 /// Reads the topics of a folder, as pairs of a file's path and its text.

@@ -48,6 +48,8 @@ fn answers_in_the_language_of_the_question_where_none_is_set_and_says_so_once() 
     assert_eq!(chat.say(MISS).text, say::SPANISH.miss_no_guess);
     assert_eq!(chat.say("ok").language, None);
     assert_eq!(chat.say("👍").language, None);
+    // A sign is enough where no word is known.
+    assert_eq!(Chat::new(true).say("¿zxcvb?").language.as_deref(), Some("es"));
     // The bot has chosen it, so it may change again.
     let got = chat.say("when are you open?");
     assert_eq!(got.text, Chat::answer_of("opening-hours"));

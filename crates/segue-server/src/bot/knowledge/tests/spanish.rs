@@ -3,6 +3,7 @@
 use super::*;
 
 const QUESTIONS_ES: &str = include_str!("../es/questions.tsv");
+const TUNING_ES: &str = include_str!("../es/tuning.tsv");
 const UNRELATED_ES: &str = include_str!("../es/unrelated.txt");
 
 /// The questions were written before the topics, from their names.
@@ -15,18 +16,34 @@ fn answers_most_spanish_questions_that_were_written_before_the_topics() {
 }
 
 #[test]
+fn answers_most_spanish_questions_that_it_was_tuned_with() {
+    let (right, all) = (score(Language::Spanish, TUNING_ES), pairs(TUNING_ES).len());
+    println!("{right} of {all} questions answered from the right topic");
+    assert!(right >= 72, "{right} of {all}");
+}
+
+#[test]
 fn no_spanish_question_repeats_an_example() {
     repeat_no_example(Language::Spanish, QUESTIONS_ES);
+    repeat_no_example(Language::Spanish, TUNING_ES);
 }
 
 #[test]
 fn no_spanish_question_is_answered_in_english() {
-    for (question, _) in pairs(QUESTIONS_ES) {
+    for (question, _) in pairs(QUESTIONS_ES).into_iter().chain(pairs(TUNING_ES)) {
         let got = Chat::new(true).say(question);
         assert_eq!(got.language.as_deref(), Some("es"), "{question}");
         if let Some(topic) = topic_of(&got.text) {
             assert_eq!(topic.language, Language::Spanish, "{question}");
         }
+    }
+}
+
+#[test]
+fn nothing_english_is_taken_for_spanish() {
+    let questions = pairs(QUESTIONS).into_iter().chain(pairs(TUNING)).map(|it| it.0);
+    for question in questions.chain(UNRELATED.lines()) {
+        assert_eq!(Chat::new(true).say(question).language, None, "{question}");
     }
 }
 
@@ -37,6 +54,7 @@ fn has_no_answer_to_what_has_nothing_to_do_with_a_shop_in_spanish() {
         let say = &say::SPANISH;
         assert!([say.miss, say.miss_no_guess].contains(&&*got.text), "{question}: {}", got.text);
         assert!(got.hand_off.is_none() && !got.ended, "{question}");
+        assert_eq!(got.language.as_deref(), Some("es"), "{question}");
     }
     assert!(UNRELATED_ES.lines().count() >= 10);
 }
