@@ -89,8 +89,8 @@ async fn connectors_that_share_a_bot_take_turns_and_a_flood_is_its_own_loss() {
     let mut other = talk(&server, MILL).await;
     say(&mut flood[0], "flood 0").await;
     let running = bot.asked().await;
-    for number in 1..4 {
-        say(&mut flood[number], &format!("flood {number}")).await;
+    for (number, talk) in flood.iter_mut().enumerate().skip(1) {
+        say(talk, &format!("flood {number}")).await;
     }
     // There is no room for one more, so the newest of those that have the most gives way.
     say(&mut other, "mill").await;
@@ -128,10 +128,10 @@ async fn bots_do_not_wait_for_each_other() {
     refused.greeted().await;
     say(&mut refused, "one too many").await;
     expect_high_load(&mut refused).await;
-    let mut served = talk(&server, MILL).await;
-    say(&mut served, "quick").await;
+    let mut answered = talk(&server, MILL).await;
+    say(&mut answered, "quick").await;
     quick.asked().await.text("at once").await;
-    served.seek("POLY_AGENT_MESSAGE").await;
+    answered.seek("POLY_AGENT_MESSAGE").await;
 }
 
 async fn talk_without_greeting(server: &Running) -> Talk {
