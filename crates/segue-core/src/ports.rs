@@ -44,6 +44,22 @@ pub enum Claim {
         /// How many sessions it may create in its life.
         sessions_max: u32,
     },
+    /// Fewer than `sessions_max` sessions of the connector live.
+    LiveSlot {
+        /// Whose.
+        connector: ConnectorId,
+        /// How many may live at a time.
+        sessions_max: u32,
+    },
+    /// Fewer than `sessions_max` sessions of the connector were created at `since` or later.
+    CreationSlot {
+        /// Whose.
+        connector: ConnectorId,
+        /// From when on they count.
+        since: Timestamp,
+        /// How many may be created from then on.
+        sessions_max: u32,
+    },
 }
 
 /// What became of a commit.
@@ -145,6 +161,15 @@ pub enum Settled {
     },
 }
 
+/// A node that is running, on its own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alive {
+    /// It started then, and has run ever since.
+    pub since: Timestamp,
+    /// It runs now.
+    pub at: Timestamp,
+}
+
 /// A time in which no node ran. Both ends in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Downtime {
@@ -220,17 +245,19 @@ pub trait Store: Send + Sync {
     /// When the user of each session was last known to be there; zero for an unknown session.
     async fn last_seen(&self, ids: &[SessionId]) -> Result<Vec<Timestamp>, StoreError>;
 
-    /// Records that a node is alive at `now`, and when users were last seen (never earlier than
-    /// recorded already), in one transaction.
+    /// Records that a node is alive, and when users were last seen (never earlier than recorded
+    /// already), in one transaction. Where another node started meanwhile, it was not the end of a
+    /// downtime: this one ran all along. Returns the downtimes that remain, oldest first.
     async fn record_alive(
         &self,
-        now: Timestamp,
+        alive: Alive,
         seen: &[(SessionId, Timestamp)],
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<Downtime>, StoreError>;
 
     /// Records that a node starts at `now`, and with it the time since a node was last alive as
-    /// downtime, if there was any. Returns all downtimes that ended after `since`, oldest first;
-    /// older ones may be forgotten.
+    /// downtime, if there was any: as far as is known, since another node may be running that has
+    /// not said so lately. Returns all downtimes that ended after `since`, oldest first; older ones
+    /// may be forgotten.
     async fn record_start(
         &self,
         now: Timestamp,

@@ -155,8 +155,8 @@ pub enum Command {
     Start {
         /// The first look at whether it was abandoned.
         expire_at: Timestamp,
-        /// How many sessions its token may create; `None` without a limit.
-        sessions_per_token_max: Option<u32>,
+        /// How many sessions there may be.
+        sessions_max: SessionsMax,
     },
     /// The user asks for the bot.
     Join {
@@ -215,6 +215,17 @@ pub enum Command {
     },
     /// A timer asks whether the session is over.
     Expire(Expire),
+}
+
+/// How many sessions there may be; `None` without a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionsMax {
+    /// That one access token creates in its life.
+    pub per_token: Option<u32>,
+    /// Of one connector, that live.
+    pub live: Option<u32>,
+    /// Of one connector, that are created in one hour of the clock.
+    pub per_hour: Option<u32>,
 }
 
 /// One output of the bot that becomes one event.

@@ -299,9 +299,17 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let store = config.store.clone();
     let is_demo = demo.is_some();
+    let is_of_use = !config.connectors.is_empty();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let server = Server::start(config, demo, Tweaks { listener, ..Tweaks::default() }).await?;
     greet(scheme, server.address(), &store, is_demo);
+    if !is_of_use {
+        println!(
+            "Nobody can open a session yet: it takes a [[connectors]] and a [[bots]] in the \
+             configuration file. `segue config default` shows both, as comments to be uncommented; \
+             without a file there is a demonstration."
+        );
+    }
     supervisor::tell(&NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => info!("asked to stop"),

@@ -194,9 +194,7 @@ impl Config {
     pub fn load(text: Option<&str>, env: &Environment) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();
         let mut source = Source::read(text.unwrap_or_default(), &mut problems);
-        if problems.is_empty() {
-            source.overlay(env, &mut problems);
-        }
+        source.overlay(env, &mut problems);
         check::config(&source, problems)
     }
 

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Hub {
     sessions: Mutex<BTreeMap<SessionId, Presence>>,
+    /// Whose users came after a long silence, and who is not known to the store yet.
+    returned: Mutex<Vec<SessionId>>,
 }
 
 /// A session as this node knows it.
@@ -114,7 +116,9 @@ impl Hub {
             give_way: Notify::new(),
         });
         presence.connections.push(Arc::clone(&seat));
-        presence.see(now);
+        if presence.see(now) {
+            self.returned.lock().push(id);
+        }
         let gate = presence.gate.get_or_insert_with(|| Arc::new(Mutex::new(gate())));
         let gate = Arc::clone(gate);
         Ok(Subscription { hub: Arc::clone(self), id, seat, pushes, gate })
@@ -184,13 +188,28 @@ impl Hub {
         news
     }
 
-    /// The store did not take the news: it is news again.
+    /// As `take_news`, of those only who were not seen here for as long as news may wait.
+    pub fn take_returned(&self) -> Vec<(SessionId, Timestamp)> {
+        let returned = std::mem::take(&mut *self.returned.lock());
+        let mut sessions = self.sessions.lock();
+        let mut news = Vec::new();
+        for id in returned {
+            if let Some(presence) = sessions.get_mut(&id).filter(|it| it.is_news) {
+                news.push((id, presence.seen_at));
+                presence.is_news = false;
+            }
+        }
+        news
+    }
+
+    /// The store did not take the news: it is news again, and does not wait for long.
     pub fn return_news(&self, news: &[(SessionId, Timestamp)]) {
         let mut sessions = self.sessions.lock();
         for (id, seen_at) in news {
             let presence = sessions.entry(*id).or_default();
             presence.see(*seen_at);
         }
+        self.returned.lock().extend(news.iter().map(|(id, _)| *id));
     }
 
     /// How many connections there are.
@@ -200,9 +219,12 @@ impl Hub {
 }
 
 impl Presence {
-    fn see(&mut self, now: Timestamp) {
+    /// Whether the user had not been seen here for as long as news may wait.
+    fn see(&mut self, now: Timestamp) -> bool {
+        let is_return = now >= self.seen_at + limits::LIVENESS_WRITE_SECONDS * 1_000;
         self.seen_at = self.seen_at.max(now);
         self.is_news = true;
+        is_return
     }
 
     fn longest_silent(&self, now: Timestamp, silent_ms_min: u64) -> Option<usize> {
@@ -241,8 +263,10 @@ impl Subscription {
     /// The client sent a text frame.
     pub fn see(&self, now: Timestamp) {
         self.sign(now);
-        if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id) {
-            presence.see(now);
+        if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id)
+            && presence.see(now)
+        {
+            self.hub.returned.lock().push(self.id);
         }
     }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use segue_core::{
     Actor, Command, Expire, Floor, Rejected, Session, SessionId, Timestamp, Turn, TurnReason,
-    ports::{ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
+    ports::{Alive, ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
 };
 use tokio::{
     task::{self, JoinError, JoinSet},
@@ -37,7 +37,7 @@ pub struct Workers {
     /// When this node started.
     started_at: Timestamp,
     /// When no node ran, as far as it matters for sessions that live.
-    downtimes: Vec<Downtime>,
+    downtimes: Mutex<Vec<Downtime>>,
     turns_here: Mutex<TurnsHere>,
 }
 
@@ -67,7 +67,7 @@ impl Workers {
     ) -> Result<Self, StoreError> {
         let started_at = node.now();
         let since = started_at.saturating_sub(limits::DOWNTIME_KEPT_MS);
-        let downtimes = node.store.record_start(started_at, since).await?;
+        let downtimes = Mutex::new(node.store.record_start(started_at, since).await?);
         let turns = Arc::new(TurnWorker {
             node: Arc::clone(&node),
             hub: Arc::clone(&hub),
@@ -95,6 +95,7 @@ impl Workers {
                 Some(done) = tasks.join_next() => settled.extend(self.ended(done)),
                 _ = renew.tick() => self.renew().await,
                 _ = timers.tick() => {
+                    self.record_returned().await;
                     if self.run_timers().await {
                         timers.reset_immediately();
                     }
@@ -253,11 +254,27 @@ impl Workers {
     }
 
     async fn record_alive(&self) {
-        let now = self.node.now();
-        let news = self.hub.take_news(now);
-        if let Err(error) = self.node.store.record_alive(now, &news).await {
-            warn!(%error, "cannot record that this node is alive");
-            self.hub.return_news(&news);
+        let news = self.hub.take_news(self.node.now());
+        self.record(&news).await;
+    }
+
+    /// Who comes back after a long silence may be just in time, and another node may be the one
+    /// that looks: that cannot wait for the next minute.
+    async fn record_returned(&self) {
+        let news = self.hub.take_returned();
+        if !news.is_empty() {
+            self.record(&news).await;
+        }
+    }
+
+    async fn record(&self, news: &[(SessionId, Timestamp)]) {
+        let alive = Alive { since: self.started_at, at: self.node.now() };
+        match self.node.store.record_alive(alive, news).await {
+            Ok(downtimes) => *self.downtimes.lock() = downtimes,
+            Err(error) => {
+                warn!(%error, "cannot record that this node is alive");
+                self.hub.return_news(news);
+            }
         }
     }
 
@@ -324,7 +341,7 @@ impl Workers {
     /// Moves a time forward by the downtime since: time in which no node ran does not count.
     fn without_downtime(&self, at: Timestamp) -> Timestamp {
         let down_ms = |it: &Downtime| it.to.saturating_sub(it.from.max(at));
-        at + self.downtimes.iter().map(down_ms).sum::<u64>()
+        at + self.downtimes.lock().iter().map(down_ms).sum::<u64>()
     }
 }
 

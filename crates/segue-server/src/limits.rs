@@ -148,6 +148,9 @@ configurable! {
         displace_after_seconds = 45 in 0..=SECONDS_MAX;
         /// A connection that accepts no bytes for this long is closed with 1013.
         slow_reader_seconds = 10 in 1..=SECONDS_MAX;
+        /// A message has to be here within this from its first byte on, in however many frames. It
+        /// may be noticed as much later again.
+        frame_seconds = 60 in 1..=SECONDS_MAX;
         /// User messages a second in one session. 0 turns this rate off.
         messages_per_second = 5 in 0..=COUNT_MAX;
         /// User messages that one session may send at once before the rate counts.
@@ -165,6 +168,11 @@ configurable! {
         /// Sockets that one address may open at once before the rate counts: after a restart all
         /// that it had come back.
         sockets_burst = 1_000 in 0..=COUNT_MAX;
+        /// Sessions of one connector that live at a time. 0 turns this limit off.
+        live_sessions = 50_000 in 0..=COUNT_MAX;
+        /// Sessions of one connector that are created in one hour of the clock. 0 turns this limit
+        /// off.
+        sessions_per_hour = 100_000 in 0..=COUNT_MAX;
         /// Turns of the bot in one session; one more ends it. 0 turns this limit off.
         turns_per_session = 200 in 0..=COUNT_MAX;
         /// Sessions that one access token may create. 0 turns this limit off.
@@ -188,6 +196,16 @@ configurable! {
         /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
         /// limit off.
         connections_per_address = 1_000 in 0..=COUNT_MAX;
+        /// A request's headers have to be here within this; so long a connection may also wait with
+        /// its next request.
+        headers_seconds = 20 in 1..=SECONDS_MAX;
+        /// A request's body has to be here within this.
+        request_body_seconds = 20 in 1..=SECONDS_MAX;
+        /// A connection that takes nothing of its answer for this long is gone.
+        response_seconds = 30 in 1..=SECONDS_MAX;
+        /// While an append has waited for longer than this, new sessions are refused. 0 turns this
+        /// off.
+        overload_append_ms = 1_000 in 0..=PAUSE_MS_MAX;
     }
 }
 
@@ -228,6 +246,21 @@ fixed! {
     ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
     /// `integration_attributes` of a session, as JSON.
     ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
+    /// Levels of objects and arrays in `integration_attributes`, itself included: bots read them,
+    /// and many parsers give up at 128 levels.
+    ATTRIBUTES_DEPTH_MAX: usize = 64;
+    /// Whoever is refused for overload is told to come back after this.
+    OVERLOAD_RETRY_AFTER_MS: u64 = 5_000;
+    /// New sessions are refused when more of the connections that there may be are open.
+    OVERLOAD_CONNECTIONS_PERCENT: usize = 90;
+    /// Fewer descriptors than this are worth a warning at the start.
+    DESCRIPTORS_WANTED: u64 = 16_384;
+    /// Descriptors that are kept from connections, for the store and the process itself …
+    DESCRIPTORS_KEPT: u64 = 64;
+    /// … and this share of all, as a divisor, for connections to bots.
+    DESCRIPTORS_KEPT_SHARE: u64 = 8;
+    /// So many connections there may be even where there are hardly any descriptors.
+    CONNECTIONS_MIN: u64 = 16;
     /// `User-Agent` as kept with a session; the rest is cut off.
     USER_AGENT_BYTES_MAX: usize = 512;
     /// `device_type` as kept with a session; the rest is cut off.
@@ -244,8 +277,6 @@ fixed! {
     TRUSTED_PROXIES_MAX: usize = 100;
     /// A request's headers at most; also the buffer of a connection.
     HEADERS_BYTES_MAX: usize = 16 * 1024;
-    /// A request's headers have to be here within this.
-    HEADERS_SECONDS_MAX: u64 = 20;
     /// A TLS hand-shake has to be over within this; a request's headers have their own time.
     TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
@@ -274,6 +305,8 @@ fixed! {
     REQUESTS_BURST: u64 = 10;
     /// Commands of one connection that wait to be decided; reading from its socket stops there.
     COMMANDS_QUEUED_MAX: usize = 64;
+    /// The same in bytes of text; one message may go over it.
+    COMMANDS_QUEUED_BYTES_MAX: usize = 256 * 1024;
     /// An error that makes clients ask for the agent again is an ERROR once in this long, per
     /// session; otherwise a WARNING.
     LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;
@@ -312,6 +345,8 @@ fixed! {
     SOCKET_BUFFER_BYTES: usize = 4 * 1024;
     /// Bytes that wait for a socket; the largest frame, a large echo, has to fit.
     SOCKET_WRITE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// All that one connection holds, at worst: see the test that adds it up.
+    CONNECTION_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// Entries that a connection holds before they are sent; those behind them it reads later.
     QUEUED_ITEMS_MAX: usize = 256;
     /// The same in bytes; one entry may go over it.
@@ -447,4 +482,59 @@ fixed! {
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.
     LIST_PAGE: usize = 500;
+
+    // `segue chat`, which is a client.
+
+    /// So many messages wait for their echo; then no more is read from the person.
+    CHAT_OUTBOX_MESSAGES_MAX: usize = 64;
+    /// The first batch comes at once (protocol, section 2); a socket without it is dead.
+    CHAT_FIRST_FRAME_MS_MAX: u64 = 10_000;
+    /// The bot is asked for again so long after the server said that there is none. Sooner, clients
+    /// and server would send each other errors at wire speed.
+    CHAT_JOIN_AGAIN_MS: u64 = 5_000;
+    /// What the server says about when to send again is believed from here on …
+    CHAT_RETRY_AFTER_MS_MIN: u64 = 100;
+    /// … up to here.
+    CHAT_RETRY_AFTER_MS_MAX: u64 = 30_000;
+    /// A server that wants more heartbeats than one in this time does not get them.
+    CHAT_HEARTBEAT_MS_MIN: u64 = 1_000;
+    /// One line of standard input: more than any server takes as one message.
+    CHAT_LINE_BYTES_MAX: usize = 256 * 1024;
+    /// Lines of standard input that are read ahead.
+    CHAT_LINES_AHEAD_MAX: usize = 16;
+    /// The bot's thinking is repeated every 8 s (protocol, section 5); unrepeated, it is over.
+    CHAT_THINKING_MS: u64 = 10_000;
+    /// A sign that somebody is at work is shown so long, unless it is repeated.
+    CHAT_BUSY_MS: u64 = 10_000;
+    /// An answer that nobody announces is waited for so long: bots may stay silent on purpose.
+    CHAT_UNANNOUNCED_ANSWER_MS: u64 = 20_000;
+    /// So long after the last sign of an answer, nothing more belongs to it: a turn may have several
+    /// messages, and the next turn may be about to begin.
+    CHAT_SETTLED_AFTER_MS: u64 = 1_500;
+    /// Answers are waited for so long after the last line: longer than any turn lasts.
+    CHAT_ANSWERS_MS_MAX: u64 = 330_000;
+    /// The server closes the socket two seconds after the end of a session; then we do.
+    CHAT_CLOSE_AFTER_END_MS_MAX: u64 = 5_000;
+    /// Without anything else to wait for, it looks again after so long.
+    CHAT_WAKE_MS_MAX: u64 = 60_000;
+    /// So much of a message is repeated where it has to be recognised.
+    CHAT_EXCERPT_CHARS_MAX: usize = 40;
+    /// Suggestions that can be picked by number: what has two digits is still typed at ease.
+    CHAT_SUGGESTIONS_MAX: usize = 99;
+    /// One answer of the hand-shake.
+    CHAT_HANDSHAKE_MS_MAX: u64 = 15_000;
+    /// One answer of the hand-shake; they are small.
+    CHAT_HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+    /// Name resolution, TCP, TLS and the upgrade together.
+    CHAT_OPEN_MS_MAX: u64 = 15_000;
+    /// A socket that does not take a frame for so long is lost.
+    CHAT_SEND_MS_MAX: u64 = 10_000;
+    /// A goodbye is waited for so long.
+    CHAT_CLOSE_MS_MAX: u64 = 2_000;
+    /// Larger than any frame of the server: the echo of the longest message, with all of it escaped.
+    CHAT_FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// The pause before the first attempt to come back; it doubles with each that fails …
+    CHAT_RECONNECT_MS: u64 = 500;
+    /// … up to this.
+    CHAT_RECONNECT_MS_MAX: u64 = 10_000;
 }

@@ -12,7 +12,7 @@ use segue_core::{
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use crate::limits;
+use crate::{limits, overload::AppendsUnderWay};
 
 /// Where a node takes time and randomness from. The simulator gives its own.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct Node {
     pub sources: Sources,
     /// Something was committed that a worker has to do.
     pub work: Notify,
+    /// What the store was asked to write and has not answered.
+    pub appends: AppendsUnderWay,
     broker: Arc<dyn Broker>,
     /// States as they were when last seen here. Others may have moved on: a cached state may only
     /// lead to an append, which then finds out.
@@ -83,7 +85,15 @@ impl Node {
     ) -> Self {
         let size = NonZeroUsize::new(limits::SESSIONS_CACHED_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(size));
-        Self { id, store, sources, work: Notify::new(), broker, cache }
+        Self {
+            id,
+            store,
+            sources,
+            work: Notify::new(),
+            appends: AppendsUnderWay::default(),
+            broker,
+            cache,
+        }
     }
 
     /// Now, on this node's clock.
@@ -119,7 +129,7 @@ impl Node {
     pub async fn create(&self, session: Session, start: Command) -> Outcome {
         let plan = self.plan(&session, Actor::System, &[start], &[None]);
         let Some(commit) = plan.commit else { return Outcome::Rejected(Rejected::AlreadyDone) };
-        match self.store.append(&commit).await {
+        match self.append(&commit).await {
             Ok(Appended::Recorded) => {
                 self.committed(&commit).await;
                 Outcome::Recorded { last: commit.session.state.head }
@@ -164,7 +174,7 @@ impl Node {
             };
             let appended = match &plan.commit {
                 None => Ok(Appended::Recorded),
-                Some(commit) => self.store.append(commit).await,
+                Some(commit) => self.append(commit).await,
             };
             match appended {
                 Ok(Appended::Recorded) => {
@@ -254,6 +264,11 @@ impl Node {
         if !commit.jobs.is_empty() {
             self.work.notify_one();
         }
+    }
+
+    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        let _under_way = self.appends.begin();
+        self.store.append(commit).await
     }
 
     fn remember(&self, session: &Arc<Session>) {

@@ -25,6 +25,7 @@ use crate::{
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
     connectors::{ConfiguredBot, Connector, Connectors},
+    descriptors,
     http::{
         self, App, DemoConnector,
         jwt::{KEY_FILE, Keys},
@@ -34,6 +35,7 @@ use crate::{
     limits,
     node::{Node, Sources},
     outgoing,
+    overload::OverloadLog,
     serve::{Listener, serve, tls::Certificates},
 };
 
@@ -96,7 +98,8 @@ impl Server {
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
-            config.server_limits.connections_per_address,
+            config.server_limits,
+            descriptors::connections_max(descriptors::raise()),
         ));
         let app = Arc::new(App {
             node,
@@ -109,6 +112,7 @@ impl Server {
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
             door: Arc::clone(&door),
+            overload: OverloadLog::default(),
         });
         let listener =
             tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));

@@ -1,14 +1,17 @@
 //! The task of one socket: the only I/O around a `Connection`. Decides nothing.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc,
+    time::Duration,
+};
 
 use axum::extract::ws::{CloseFrame, Message};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::{
     connection::{CloseCode, Connection, Context, Fate, Fetched, Input, Output},
@@ -18,6 +21,10 @@ use crate::{
     node::{Node, Outcome},
     serve::Peer,
 };
+
+mod unfinished;
+
+use unfinished::Unfinished;
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -48,6 +55,8 @@ pub struct Socket {
     pub stop: CancellationToken,
     /// No bytes accepted for so long end the socket, in milliseconds.
     pub slow_reader_ms: u64,
+    /// A message that takes longer than this to come ends the socket, in milliseconds.
+    pub frame_ms: u64,
 }
 
 /// The socket is over.
@@ -67,11 +76,29 @@ struct UnderWay {
     reading: Option<Work<Option<Fetched>>>,
 }
 
+impl UnderWay {
+    /// Whether more may be read: what waits is bounded in number and in size.
+    fn has_room(&self) -> bool {
+        let bytes = |it: &Command| match it {
+            Command::PostMessage { text, .. } => text.len(),
+            _ => 0,
+        };
+        self.commands.len() < limits::COMMANDS_QUEUED_MAX
+            && self.commands.iter().map(bytes).sum::<usize>() < limits::COMMANDS_QUEUED_BYTES_MAX
+    }
+}
+
 impl Socket {
     /// Drives the socket to its end. Commands that were received are carried out even then.
     pub async fn run(mut self, mut web: impl Web) {
         let mut under_way = UnderWay::default();
-        let end = self.drive(&mut web, &mut under_way).await;
+        let driven = AssertUnwindSafe(self.drive(&mut web, &mut under_way)).catch_unwind().await;
+        let end = driven.unwrap_or_else(|_| {
+            error!(session.id = %self.id, "the task of a socket panicked, its socket ends");
+            // Whatever it was at may be what is broken. The client comes back and asks again.
+            under_way = UnderWay::default();
+            End::Close(1011)
+        });
         if let End::Close(code) = end {
             self.close(web, code).await;
         } else {
@@ -87,6 +114,8 @@ impl Socket {
 
     async fn drive(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
         let mut outputs = self.handle(Input::Tick);
+        let mut unfinished = Unfinished::new(self.peer.read());
+        let frame_time = Duration::from_millis(self.frame_ms);
         let mut is_stopping = false;
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
@@ -100,7 +129,12 @@ impl Socket {
             self.begin(under_way);
             let wake_at = self.connection.wake_at();
             let wake = Duration::from_millis(wake_at.saturating_sub(self.node.now()));
-            timer.as_mut().reset(Instant::now() + wake);
+            let now = Instant::now();
+            if unfinished.lasts(now, self.peer.read()) >= frame_time {
+                warn!(session.id = %self.id, "a frame does not end, its socket does");
+                return End::Close(CloseCode::TryAgain.number());
+            }
+            timer.as_mut().reset(now + wake.min(frame_time));
             outputs = tokio::select! {
                 biased;
                 () = &mut stop, if !is_stopping => {
@@ -110,7 +144,13 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
+                frame = web.next(), if under_way.has_room() => {
+                    match &frame {
+                        Some(Ok(Message::Ping(it) | Message::Pong(it))) => {
+                            unfinished.take_control(it.len());
+                        }
+                        _ => unfinished.take_message(self.peer.read()),
+                    }
                     match self.take_frame(frame) {
                         Ok(outputs) => outputs,
                         Err(end) => {
@@ -326,6 +366,7 @@ fn reason(code: u16) -> &'static str {
         1002 => "protocol error",
         1007 => "invalid UTF-8",
         1009 => "frame too large",
+        1011 => "internal error",
         1013 => "try again later",
         4002 => "idle",
         _ => "",

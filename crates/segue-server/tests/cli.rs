@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    process::{Command, Output, Stdio},
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Output, Stdio},
 };
 
 use segue_store::{SqliteOptions, SqliteStore};
@@ -63,4 +64,67 @@ async fn a_list_that_nobody_reads_on_is_no_failure() {
         .wait_with_output()
         .unwrap();
     assert_eq!((output.status.code(), complaint(&output).as_str()), (Some(0), ""));
+}
+
+/// Everything that the program prints, up to a line with this in it.
+fn lines_up_to(child: &mut Child, word: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        lines.push(line.unwrap());
+        if lines.last().is_some_and(|it| it.contains(word)) {
+            return lines;
+        }
+    }
+    panic!("it ended without {word:?}: {lines:?}");
+}
+
+fn serve(folder: &TempDir, word: &str) -> (Child, Vec<String>) {
+    let mut child = segue(folder)
+        .args(["serve", "--listen", "127.0.0.1:0", "--ephemeral"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = lines_up_to(&mut child, word);
+    (child, lines)
+}
+
+/// What the README says is enough to begin with is enough.
+#[test]
+fn the_configuration_of_the_readme_leads_to_a_conversation() {
+    let readme = include_str!("../../../README.md");
+    let text = readme.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("segue.toml"), text).unwrap();
+    let checked = segue(&folder).args(["config", "check"]).output().unwrap();
+    assert_eq!((checked.status.code(), complaint(&checked).as_str()), (Some(0), ""));
+    let (mut server, lines) = serve(&folder, "listens on");
+    let address = lines[0].split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let token = text.lines().find_map(|it| it.strip_prefix("token = ")).unwrap().trim_matches('"');
+    let url = format!("http://localhost:{}", address.rsplit(':').next().unwrap());
+    let mut chat = segue(&folder)
+        .args(["chat", &url, "--token", token, "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    chat.stdin.take().unwrap().write_all(b"hello\n").unwrap();
+    let chat = chat.wait_with_output().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let frames = String::from_utf8(chat.stdout).unwrap();
+    assert_eq!(chat.status.code(), Some(0), "{frames}");
+    assert!(frames.contains("Hello, how can I help?"), "{frames}");
+}
+
+/// The file that `config default` prints serves nobody as it is, and the program says what to do.
+#[test]
+fn a_server_that_nobody_can_use_says_what_is_missing() {
+    let folder = TempDir::new().unwrap();
+    let printed = segue(&folder).args(["config", "default"]).output().unwrap();
+    fs::write(folder.path().join("segue.toml"), printed.stdout).unwrap();
+    let (mut server, lines) = serve(&folder, "Nobody can open a session");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(lines.last().unwrap().contains("[[connectors]]"), "{lines:?}");
 }

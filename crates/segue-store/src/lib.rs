@@ -4,9 +4,9 @@
 mod commit;
 pub mod limits;
 mod memory;
-mod opened;
+mod open_error;
 mod sqlite;
 
 pub use memory::MemoryStore;
-pub use opened::{OpenError, Opened, open_url};
+pub use open_error::OpenError;
 pub use sqlite::{Durability, Hooks, SqliteOptions, SqliteStore};

@@ -8,6 +8,7 @@ mod append;
 mod archive;
 mod checkpoint;
 mod codec;
+mod counts;
 mod jobs;
 mod options;
 mod read;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
         ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
@@ -197,11 +198,11 @@ impl Store for SqliteStore {
 
     async fn record_alive(
         &self,
-        now: Timestamp,
+        alive: Alive,
         seen: &[(SessionId, Timestamp)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Downtime>, StoreError> {
         let seen = alive::seen_json(seen);
-        self.change(seen.len(), move |writing| alive::record_alive(writing, now, &seen)).await
+        self.change(seen.len(), move |writing| alive::record_alive(writing, alive, &seen)).await
     }
 
     async fn record_start(

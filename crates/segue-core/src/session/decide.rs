@@ -2,12 +2,12 @@
 
 use super::{
     Actor, Command, Decision, Expire, Failure, Floor, Greeting, Rejected, Running, Say, Session,
-    Then, TurnEnd,
+    SessionsMax, Then, TurnEnd,
 };
 use crate::{
     AttemptId, BotProfile, EndReason, Event, HandOffMode, HandOffReason, Json, Level, Notice,
     Position, Timestamp, Turn, TurnOutcome, TurnReason,
-    limits::{GREETING_BACKOFF, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
+    limits::{GREETING_BACKOFF, HOUR_MS, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
     ports::{Claim, Job, NewJob},
 };
 
@@ -20,8 +20,8 @@ impl Session {
         command: &Command,
     ) -> Result<Decision, Rejected> {
         let events = match (command, actor) {
-            (Command::Start { expire_at, sessions_per_token_max }, Actor::System) => {
-                return self.decide_start(*expire_at, *sessions_per_token_max);
+            (Command::Start { expire_at, sessions_max }, Actor::System) => {
+                return self.decide_start(now, *expire_at, *sessions_max);
             }
             _ if matches!(self.state.floor, Floor::Ended { .. }) => return Err(Rejected::Ended),
 
@@ -75,14 +75,13 @@ impl Session {
 
     fn decide_start(
         &self,
+        now: Timestamp,
         expire_at: Timestamp,
-        sessions_per_token_max: Option<u32>,
+        sessions_max: SessionsMax,
     ) -> Result<Decision, Rejected> {
         if self.state.head > Position(0) {
             return Err(Rejected::AlreadyDone);
         }
-        let token = self.facts.token.clone();
-        let claim = |sessions_max| Claim::TokenSlot { token, sessions_max };
         Ok(Decision {
             events: vec![Event::SessionStarted { facts: self.facts.clone() }],
             jobs: vec![NewJob {
@@ -90,9 +89,23 @@ impl Session {
                 // A token that is about to end makes a life shorter than any silence.
                 run_at: expire_at.min(self.facts.expires_at),
             }],
-            claims: sessions_per_token_max.map(claim).into_iter().collect(),
+            claims: self.claims(now, sessions_max),
             bot_state: None,
         })
+    }
+
+    fn claims(&self, now: Timestamp, sessions_max: SessionsMax) -> Vec<Claim> {
+        let connector = || self.facts.connector.clone();
+        let token = || self.facts.token.clone();
+        let SessionsMax { per_token, live, per_hour } = sessions_max;
+        let per_token = per_token.map(|it| Claim::TokenSlot { token: token(), sessions_max: it });
+        let live = live.map(|it| Claim::LiveSlot { connector: connector(), sessions_max: it });
+        let per_hour = per_hour.map(|sessions_max| {
+            // Hours of the clock, which all nodes count alike, also after a restart.
+            let since = now - now % HOUR_MS;
+            Claim::CreationSlot { connector: connector(), since, sessions_max }
+        });
+        [per_token, live, per_hour].into_iter().flatten().collect()
     }
 
     fn decide_join(

@@ -80,7 +80,7 @@ impl Stage {
     fn new() -> Self {
         let session = Session::new(SessionId(1), facts());
         let mut stage = Self { session, log: vec![], now: 0, workers: BTreeMap::new(), ids: 0 };
-        let start = Command::Start { expire_at: 660_000, sessions_per_token_max: None };
+        let start = Command::Start { expire_at: 660_000, sessions_max: SessionsMax::default() };
         let started = stage.run(Actor::System, &[start]);
         assert_eq!(started, "1 started +expire@660000");
         stage

@@ -2,14 +2,7 @@
 //! waits for answers (a script, not a person) looks at what is under way, and then for silence.
 
 use super::frame::{Event, What};
-
-/// The bot's thinking is repeated every 8 s (protocol, section 5); unrepeated, it is over.
-const THINKING_MS: u64 = 10_000;
-/// An answer that nobody announces is waited for so long: bots may stay silent on purpose.
-const UNANNOUNCED_ANSWER_MS: u64 = 20_000;
-/// So long after the last sign of an answer, nothing more belongs to it: a turn may have several
-/// messages, and the next turn may be about to begin.
-const SETTLED_AFTER_MS: u64 = 1_500;
+use crate::limits;
 
 /// What is known about answers. Times are milliseconds since the start of this program.
 #[derive(Debug, Default)]
@@ -40,7 +33,7 @@ impl Answers {
     /// Takes in what happened.
     pub fn take(&mut self, now: u64, event: &Event) {
         match &event.what {
-            What::BotThinking => self.thinking_until = now + THINKING_MS,
+            What::BotThinking => self.thinking_until = now + limits::CHAT_THINKING_MS,
             What::BotChunk(chunk) => {
                 self.thinking_until = 0;
                 self.is_streaming = !chunk.is_complete;
@@ -77,7 +70,11 @@ impl Answers {
         if self.is_streaming {
             return None;
         }
-        let wait_ms = if self.is_due { UNANNOUNCED_ANSWER_MS } else { SETTLED_AFTER_MS };
+        let wait_ms = if self.is_due {
+            limits::CHAT_UNANNOUNCED_ANSWER_MS
+        } else {
+            limits::CHAT_SETTLED_AFTER_MS
+        };
         Some(self.thinking_until.max(self.last_sign_at + wait_ms))
     }
 }

@@ -11,18 +11,7 @@ use super::{
     answers::Answers,
     frame::{self, Ask, Capabilities, Event, System, What},
 };
-
-/// So many messages wait for their echo at most; then no more is read from the person.
-pub const OUTBOX_MAX: usize = 64;
-/// The first batch comes at once (protocol, section 2); a socket without it after so long is dead.
-const FIRST_FRAME_MS_MAX: u64 = 10_000;
-/// The bot is asked for again so long after the server said that there is none. Sooner, clients
-/// and server would send each other errors at wire speed.
-const JOIN_AGAIN_MS: u64 = 5_000;
-/// What the server says about when to send again is believed within these bounds.
-const RETRY_MS_MIN: u64 = 100;
-const RETRY_MS_MAX: u64 = 30_000;
-const HEARTBEAT_MS_MIN: u64 = 1_000;
+use crate::limits;
 
 /// One conversation, seen from the client's end.
 #[derive(Debug)]
@@ -157,7 +146,9 @@ impl Conversation {
 
     /// Whether another message may be said.
     pub fn has_room(&self) -> bool {
-        self.outbox.len() < OUTBOX_MAX && self.ended_at().is_none() && self.ending == Ending::No
+        self.outbox.len() < limits::CHAT_OUTBOX_MESSAGES_MAX
+            && self.ended_at().is_none()
+            && self.ending == Ending::No
     }
 
     /// Says something: now, or as soon as there is a connection. The key must be new.
@@ -263,11 +254,13 @@ impl Conversation {
         draft: Option<usize>,
         seen: &mut Vec<Seen>,
     ) {
-        let retry_at = system.retry_after_ms.map(|it| now + it.clamp(RETRY_MS_MIN, RETRY_MS_MAX));
+        let retry_at = system.retry_after_ms.map(|it| {
+            now + it.clamp(limits::CHAT_RETRY_AFTER_MS_MIN, limits::CHAT_RETRY_AFTER_MS_MAX)
+        });
         match (draft, retry_at) {
             (Some(draft), _) if system.misses_conversation() => {
                 self.outbox[draft].delivery = Delivery::Waiting;
-                self.join = Join::Due { at: now + JOIN_AGAIN_MS };
+                self.join = Join::Due { at: now + limits::CHAT_JOIN_AGAIN_MS };
                 return;
             }
             (Some(draft), Some(at)) => {
@@ -301,7 +294,7 @@ impl Conversation {
     }
 
     fn join_again(&mut self, now: u64) {
-        let at = now + JOIN_AGAIN_MS;
+        let at = now + limits::CHAT_JOIN_AGAIN_MS;
         self.join = match self.join {
             Join::Joined | Join::Again { .. } => Join::Again { at },
             Join::Asked | Join::Due { .. } => Join::Due { at },
@@ -364,7 +357,7 @@ impl Conversation {
     /// Whether the socket is open in name only: the network swallows what is sent.
     pub fn is_dead(&self, now: u64) -> bool {
         match self.stage {
-            Stage::Opening { since } => now >= since + FIRST_FRAME_MS_MAX,
+            Stage::Opening { since } => now >= since + limits::CHAT_FIRST_FRAME_MS_MAX,
             Stage::Open { beat_at, hearing } => hearing == Hearing::Silent && now >= beat_at,
             Stage::Offline | Stage::Ended { .. } => false,
         }
@@ -374,7 +367,7 @@ impl Conversation {
     pub fn wake_at(&self, now: u64) -> Option<u64> {
         let beat_at = match self.stage {
             Stage::Offline | Stage::Ended { .. } => return None,
-            Stage::Opening { since } => return Some(since + FIRST_FRAME_MS_MAX),
+            Stage::Opening { since } => return Some(since + limits::CHAT_FIRST_FRAME_MS_MAX),
             Stage::Open { beat_at, .. } => beat_at,
         };
         let join_at = match self.join {
@@ -401,7 +394,7 @@ impl Conversation {
         match self.capabilities.heartbeat_interval_seconds {
             // Some servers mean "none" by it. One now and then keeps the session all the same.
             0 => Capabilities::default().heartbeat_interval_seconds * 1_000,
-            seconds => seconds.saturating_mul(1_000).max(HEARTBEAT_MS_MIN),
+            seconds => seconds.saturating_mul(1_000).max(limits::CHAT_HEARTBEAT_MS_MIN),
         }
     }
 }

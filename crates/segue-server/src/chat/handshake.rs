@@ -7,12 +7,10 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Options, address::Address};
-use crate::outgoing::{self, OutgoingLimits};
-
-/// An answer that takes longer will not come.
-const ANSWER_MS_MAX: u64 = 15_000;
-/// The answers are small; more is not read.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+use crate::{
+    limits,
+    outgoing::{self, OutgoingLimits},
+};
 
 /// What opens the socket.
 #[derive(Clone)]
@@ -162,12 +160,12 @@ impl Caller<'_> {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), HandshakeError> {
-        let request = request.timeout(Duration::from_millis(ANSWER_MS_MAX));
+        let request = request.timeout(Duration::from_millis(limits::CHAT_HANDSHAKE_MS_MAX));
         let answer = async {
             let mut response = request.send().await?;
             let mut body = Vec::new();
             while let Some(bytes) = response.chunk().await? {
-                if body.len() + bytes.len() > ANSWER_BYTES_MAX {
+                if body.len() + bytes.len() > limits::CHAT_HANDSHAKE_BYTES_MAX {
                     break;
                 }
                 body.extend_from_slice(&bytes);

@@ -4,10 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use tokio::sync::mpsc;
 
-/// A line has at most so many bytes: more than any server takes as one message.
-const LINE_BYTES_MAX: usize = 256 * 1024;
-/// So many lines are read ahead.
-const LINES_AHEAD_MAX: usize = 16;
+use crate::limits;
 
 /// What was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +20,7 @@ pub enum Line {
 /// In a thread of its own, which is never waited for: a read cannot be called off, and a runtime
 /// would wait for it when the program is about to end.
 pub fn stdin() -> io::Result<mpsc::Receiver<Line>> {
-    let (sender, receiver) = mpsc::channel(LINES_AHEAD_MAX);
+    let (sender, receiver) = mpsc::channel(limits::CHAT_LINES_AHEAD_MAX);
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut stdin = io::stdin().lock();
         while let Ok(Some(line)) = next(&mut stdin) {
@@ -38,12 +35,12 @@ pub fn stdin() -> io::Result<mpsc::Receiver<Line>> {
 /// The next line; `None` at the end. Bytes that are not UTF-8 are replaced.
 fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
-    let limit = u64::try_from(LINE_BYTES_MAX + 1).unwrap_or(u64::MAX);
+    let limit = u64::try_from(limits::CHAT_LINE_BYTES_MAX + 1).unwrap_or(u64::MAX);
     input.by_ref().take(limit).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    if bytes.len() > LINE_BYTES_MAX && !bytes.ends_with(b"\n") {
+    if bytes.len() > limits::CHAT_LINE_BYTES_MAX && !bytes.ends_with(b"\n") {
         skip_line(input)?;
         return Ok(Some(Line::TooLong));
     }

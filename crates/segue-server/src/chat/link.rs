@@ -16,18 +16,7 @@ use tokio_tungstenite::{
 };
 
 use super::{address::Address, handshake, handshake::Session};
-
-/// Name resolution, TCP, TLS and the upgrade together take at most so long.
-const OPEN_MS_MAX: u64 = 15_000;
-/// A socket that does not take a frame for so long is lost.
-const SEND_MS_MAX: u64 = 10_000;
-/// A goodbye is waited for so long.
-const CLOSE_MS_MAX: u64 = 2_000;
-/// Larger than any frame of the server: the echo of the longest message, with all of it escaped.
-const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The pause before the first attempt to come back; it doubles with each that fails.
-const RETRY_MS: u64 = 500;
-const RETRY_MS_MAX: u64 = 10_000;
+use crate::limits;
 
 /// With it the access token travels as a sub-protocol, and stays out of access logs.
 const SUB_PROTOCOL: &str = "segue.v1";
@@ -148,7 +137,7 @@ impl Link {
     pub async fn send(&mut self, frame: String) -> Result<(), Loss> {
         let State::Open(socket) = &mut self.state else { return Err(Loss::Broken) };
         let sending = socket.send(Message::Text(frame.into()));
-        match tokio::time::timeout(Duration::from_millis(SEND_MS_MAX), sending).await {
+        match tokio::time::timeout(Duration::from_millis(limits::CHAT_SEND_MS_MAX), sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Loss::Broken),
         }
@@ -166,7 +155,8 @@ impl Link {
             while let Some(Ok(_)) = socket.next().await {}
         };
         // Should it not be heard, the server finds out by itself; nothing depends on it.
-        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), goodbye).await;
+        let _ =
+            tokio::time::timeout(Duration::from_millis(limits::CHAT_CLOSE_MS_MAX), goodbye).await;
     }
 }
 
@@ -180,12 +170,12 @@ async fn open(server: Address, session: Session, cursor: u64) -> Opened {
         let stream = TcpStream::connect(server.host_and_port()).await?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
-            .max_message_size(Some(FRAME_BYTES_MAX))
-            .max_frame_size(Some(FRAME_BYTES_MAX));
+            .max_message_size(Some(limits::CHAT_FRAME_BYTES_MAX))
+            .max_frame_size(Some(limits::CHAT_FRAME_BYTES_MAX));
         let (socket, _) = client_async_tls_with_config(request, stream, Some(config), None).await?;
         Ok(socket)
     };
-    match tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await {
+    match tokio::time::timeout(Duration::from_millis(limits::CHAT_OPEN_MS_MAX), opening).await {
         Ok(opened) => opened,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
@@ -208,7 +198,9 @@ fn loss(error: tungstenite::Error) -> Loss {
 
 /// How long to wait before an attempt: doubling, spread by a fifth, never over the maximum.
 fn retry_ms(attempts: u32, random: u64) -> u64 {
-    let doubled_ms = RETRY_MS.saturating_mul(1 << attempts.min(16)).min(RETRY_MS_MAX);
+    let doubled_ms = limits::CHAT_RECONNECT_MS
+        .saturating_mul(1 << attempts.min(16))
+        .min(limits::CHAT_RECONNECT_MS_MAX);
     let spread_ms = doubled_ms / 5;
     doubled_ms - random % (spread_ms + 1)
 }

@@ -7,9 +7,7 @@ use super::{
     terminal::Terminal,
     transcript::{Item, Transcript},
 };
-
-/// So much of a message is repeated where it has to be recognised.
-const EXCERPT_CHARS_MAX: usize = 40;
+use crate::limits;
 
 /// Who reads it.
 pub enum Screen {
@@ -131,7 +129,7 @@ fn items(transcript: &mut Transcript, own: Own, seen: Seen) -> Vec<Item> {
 }
 
 fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT_CHARS_MAX) {
+    match text.char_indices().nth(limits::CHAT_EXCERPT_CHARS_MAX) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }

@@ -11,16 +11,7 @@ use super::{
     link::{Link, Loss, News},
     screen::Screen,
 };
-
-/// Answers are waited for at most so long after the last line: longer than any turn lasts
-/// (protocol, section 8).
-const ANSWERS_MS_MAX: u64 = 330_000;
-/// The server closes the socket two seconds after the end of a session; after so long, we do.
-const CLOSE_AFTER_END_MS_MAX: u64 = 5_000;
-/// A sign that somebody is at work is repeated every 8 s (protocol, section 5); unrepeated, it goes.
-const BUSY_MS: u64 = 10_000;
-/// Without anything else to wait for, the loop looks again after so long.
-const WAKE_MS_MAX: u64 = 60_000;
+use crate::limits;
 
 /// Why the conversation cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +24,7 @@ enum Stopped {
     Revoked { code: u16 },
     #[error("messages that the server has not confirmed: {messages}")]
     Unconfirmed { messages: usize },
-    #[error("no answer within {} s", ANSWERS_MS_MAX / 1_000)]
+    #[error("no answer within {} s", limits::CHAT_ANSWERS_MS_MAX / 1_000)]
     Unanswered,
 }
 
@@ -197,7 +188,11 @@ impl Talk {
     /// Comes nearer to where it is going.
     fn advance(&mut self) -> anyhow::Result<Step> {
         let now = self.now();
-        if self.conversation.ended_at().is_some_and(|it| now >= it + CLOSE_AFTER_END_MS_MAX) {
+        if self
+            .conversation
+            .ended_at()
+            .is_some_and(|it| now >= it + limits::CHAT_CLOSE_AFTER_END_MS_MAX)
+        {
             return Ok(Step::Over);
         }
         // A person does not wait for answers; everybody else does.
@@ -226,7 +221,7 @@ impl Talk {
             (Manner::Script, Goal::Talk) => !self.is_settled(),
             (Manner::Script | Manner::Program, Goal::Leave | Goal::End | Goal::Ending) => true,
         };
-        is_waiting.then_some(self.waiting_since + ANSWERS_MS_MAX)
+        is_waiting.then_some(self.waiting_since + limits::CHAT_ANSWERS_MS_MAX)
     }
 
     fn is_settled(&self) -> bool {
@@ -242,7 +237,8 @@ impl Talk {
     fn wake_at(&self) -> u64 {
         let now = self.now();
         let settled_at = self.conversation.settled_at().filter(|it| *it > now);
-        let closed_at = self.conversation.ended_at().map(|it| it + CLOSE_AFTER_END_MS_MAX);
+        let closed_at =
+            self.conversation.ended_at().map(|it| it + limits::CHAT_CLOSE_AFTER_END_MS_MAX);
         let moments = [
             self.conversation.wake_at(now),
             self.gives_up_at(),
@@ -250,7 +246,7 @@ impl Talk {
             settled_at,
             closed_at,
         ];
-        moments.into_iter().flatten().min().unwrap_or(u64::MAX).min(now + WAKE_MS_MAX)
+        moments.into_iter().flatten().min().unwrap_or(u64::MAX).min(now + limits::CHAT_WAKE_MS_MAX)
     }
 
     async fn take_news(&mut self, news: News) -> anyhow::Result<Step> {
@@ -263,7 +259,7 @@ impl Talk {
                     self.screen.note("back")?;
                 }
                 let now = self.now();
-                self.busy_until = Some(now + BUSY_MS);
+                self.busy_until = Some(now + limits::CHAT_BUSY_MS);
                 let seen = self.conversation.receive(now, &frame);
                 self.screen.receive(&frame, seen)?;
             }

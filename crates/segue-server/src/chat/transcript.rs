@@ -2,9 +2,8 @@
 //! sockets, and nothing of how a terminal looks.
 
 use super::frame::{Attachment, CallAction, Extras, Message, Typing, Wait, What};
+use crate::limits;
 
-/// So many suggestions can be picked by number; what has two digits is still typed at ease.
-const SUGGESTIONS_MAX: usize = 99;
 const BOT_NAME: &str = "Bot";
 const LIVE_AGENT_NAME: &str = "Live agent";
 
@@ -185,7 +184,7 @@ impl Transcript {
         items.extend(extras.attachments.iter().map(|it| Item::Extra(attachment(it))));
         items.extend(extras.chat_call_actions.iter().map(|it| Item::Extra(call_action(it))));
         let suggestions = extras.response_suggestions.into_iter().map(|it| it.message_text);
-        self.suggestions = suggestions.take(SUGGESTIONS_MAX).collect();
+        self.suggestions = suggestions.take(limits::CHAT_SUGGESTIONS_MAX).collect();
         let numbered = self.suggestions.iter().enumerate();
         items.extend(numbered.map(|(at, text)| Item::Extra(format!("[{}] {text}", at + 1))));
     }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use segue_core::ConnectorId;
 
-use super::nearest::nearest;
-use super::source::{Place, Source, Table};
+use super::source::{Place, Source, Table, hint};
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, Handoff, Problems, Secret,
     Server, StoreUrl, TlsFiles,
@@ -151,7 +150,10 @@ fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
         return Some(StoreUrl::Memory);
     }
     let path = url.strip_prefix("sqlite:").map(Path::new);
-    let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/'));
+    // "sqlite://x" would be the absolute path "/x", and "sqlite::memory:" no file at all: nobody
+    // means either.
+    let is_odd = ["sqlite://", "sqlite::"].iter().any(|it| url.starts_with(it));
+    let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/') && !is_odd);
     if path.is_none() {
         problems.add(place, format!("store.url: {url:?} is not memory: or sqlite:PATH"));
     }
@@ -247,9 +249,10 @@ fn connector(
     if let Some((bot, place)) = bot
         && !bots.contains(bot)
     {
-        let hint = match nearest(bot, bots.iter().copied()) {
-            Some(known) => format!("the nearest known one is {known:?}"),
-            None => "there are no [[bots]]".to_owned(),
+        let known: Vec<&str> = bots.iter().copied().collect();
+        let hint = match known[..] {
+            [] => "there are no [[bots]]".to_owned(),
+            _ => hint(bot, &known),
         };
         problems.add(place, format!("{}.bot: no bot has the id {bot:?}; {hint}", table.path));
     }

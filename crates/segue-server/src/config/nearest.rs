@@ -3,10 +3,12 @@
 /// More of a written name is not looked at: the work grows with its length.
 const WRITTEN_CHARS_MAX: usize = 100;
 
-/// The name with the smallest edit distance; of equally near ones the first. `None` where nothing
-/// is known.
+/// The name with the smallest edit distance; of equally near ones the first. `None` where none is
+/// near: more than two in five of the characters would have to be changed.
 pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    known.into_iter().min_by_key(|name| distance(written, name))
+    let name = known.into_iter().min_by_key(|name| distance(written, name))?;
+    let longest = written.chars().count().max(name.chars().count());
+    (5 * distance(written, name) <= 2 * longest).then_some(name)
 }
 
 /// How many characters have to be inserted, removed, replaced or swapped with their neighbour to
@@ -58,7 +60,14 @@ mod tests {
     #[test]
     fn the_nearest_name_wins_and_ties_go_to_the_first() {
         assert_eq!(nearest("hots", ["apps", "hosts", "bot"]), Some("hosts"));
-        assert_eq!(nearest("x", ["a", "b"]), Some("a"));
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("ab", []), None);
+    }
+
+    #[test]
+    fn what_is_not_near_is_no_suggestion() {
+        assert_eq!(nearest("tok", ["token"]), Some("token"));
+        assert_eq!(nearest("tk", ["token"]), None);
+        assert_eq!(nearest("x", ["a", "b"]), None);
+        assert_eq!(nearest("banana", ["listen", "public_url"]), None);
     }
 }

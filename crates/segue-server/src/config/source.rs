@@ -217,6 +217,8 @@ pub struct Source {
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
+    /// Tables of the file could not be read, so there may be more than these.
+    is_torn: bool,
 }
 
 impl Source {
@@ -230,6 +232,7 @@ impl Source {
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
+            is_torn: false,
         };
         let (document, errors) = DeTable::parse_recoverable(text);
         let lines = Lines(text);
@@ -238,6 +241,7 @@ impl Source {
             let place = error.span().map_or(Place::Program, |span| lines.place(span.start));
             problems.add(&place, error.message().replace('\n', " "));
         }
+        source.is_torn = !errors.is_empty();
         if errors.is_empty() {
             for (name, value) in document.get_ref() {
                 source.read_section(name, value, &lines, problems);
@@ -260,9 +264,10 @@ impl Source {
                 Some(owner) => {
                     format!("{name} is a key of [{}]: it has to stand there", owner.name())
                 }
-                None => unknown("section", name, Section::ALL.map(Section::name)),
+                None => unknown("section", name, &Section::ALL.map(Section::name)),
             };
             problems.add(&place, text);
+            self.is_torn = true;
             return;
         };
         match (value.get_ref(), section.is_array()) {
@@ -276,6 +281,7 @@ impl Source {
                     let place = lines.place(element.span().start);
                     let DeValue::Table(content) = element.get_ref() else {
                         problems.add(&place, format!("{name}[{index}]: expected a table"));
+                        self.is_torn = true;
                         continue;
                     };
                     let mut table = Table::new(format!("{name}[{index}]"), place);
@@ -285,11 +291,13 @@ impl Source {
                         table.path = format!("{name}.{id}");
                     }
                     read_table(&mut table, section, content, lines, problems);
+                    self.is_torn |= table.text("id").is_none();
                     self.array(section).push(table);
                 }
             }
             (_, false) => problems.add(&place, format!("{name}: expected a table: write [{name}]")),
             (_, true) => {
+                self.is_torn = true;
                 problems.add(&place, format!("{name}: expected tables: write [[{name}]] for each"));
             }
         }
@@ -326,9 +334,11 @@ impl Source {
             let place = Place::Variable(name.clone());
             let targets: Vec<&Settable> = settable.iter().filter(|s| s.variable == *name).collect();
             match targets[..] {
+                // The table that it means may be the one that could not be read.
+                [] if self.is_torn && is_of_array(name) => {}
                 [] => {
-                    let known = settable.iter().map(|s| s.variable.as_str());
-                    problems.add(&place, unknown_variable(name, known));
+                    let known: Vec<&str> = settable.iter().map(|s| s.variable.as_str()).collect();
+                    problems.add(&place, unknown_variable(name, &known));
                 }
                 [target] => {
                     let value = from_variable(target.key.kind, value).unwrap_or_else(|| {
@@ -397,26 +407,50 @@ fn variable(section: Section, id: &str, key: &str) -> String {
 /// Whether a variable is meant for the configuration. Others that merely begin with the prefix are
 /// left alone: orchestrators invent such names (`SEGUE_PORT_8080_TCP`) for a service called segue.
 fn belongs_here(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(PREFIX) else {
-        return false;
-    };
-    let family = rest.split('_').next().unwrap_or(rest).to_ascii_lowercase();
-    !VARIABLES_OF_THE_PROGRAM.contains(&name)
-        && Section::ALL.iter().any(|section| distance(&family, section.name()) <= 1)
+    let section = family(name).and_then(|it| nearest_section(&it));
+    !VARIABLES_OF_THE_PROGRAM.contains(&name) && section.is_some()
 }
 
-fn unknown<'k>(what: &str, written: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let hint = match nearest(written, known) {
-        Some(name) => format!("; the nearest known one is {name}"),
-        None => String::new(),
-    };
-    format!("unknown {what} {}{hint}", written.escape_debug())
+/// The word of a variable that names its section.
+fn family(name: &str) -> Option<String> {
+    let rest = name.strip_prefix(PREFIX)?;
+    Some(rest.split('_').next().unwrap_or(rest).to_ascii_lowercase())
 }
 
-fn unknown_variable<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    match nearest(name, known) {
-        Some(known) => format!("sets nothing; the nearest known variable is {known}"),
-        None => "sets nothing".to_owned(),
+fn is_of_array(name: &str) -> bool {
+    family(name).and_then(|it| nearest_section(&it)).is_some_and(Section::is_array)
+}
+
+fn nearest_section(family: &str) -> Option<Section> {
+    Section::ALL.into_iter().find(|section| distance(family, section.name()) <= 1)
+}
+
+fn unknown(what: &str, written: &str, known: &[&str]) -> String {
+    format!("unknown {what} {}; {}", written.escape_debug(), hint(written, known))
+}
+
+/// What was meant, or what could have been.
+pub fn hint(written: &str, known: &[&str]) -> String {
+    match nearest(written, known.iter().copied()) {
+        Some(name) => format!("the nearest known one is {name}"),
+        None => format!("known are {}", known.join(", ")),
+    }
+}
+
+/// Ditto for a variable. All of them would be too many: those of its section.
+fn unknown_variable(name: &str, known: &[&str]) -> String {
+    let bare = |it: &str| it.strip_prefix(PREFIX).unwrap_or(it).to_owned();
+    let bare_known: Vec<String> = known.iter().map(|it| bare(it)).collect();
+    if let Some(near) = nearest(&bare(name), bare_known.iter().map(String::as_str)) {
+        return format!("sets nothing; the nearest known variable is {PREFIX}{near}");
+    }
+    let family = family(name).and_then(|it| nearest_section(&it));
+    let prefix = family.map_or(PREFIX.to_owned(), |it| variable(it, "", ""));
+    let of_section: Vec<&str> =
+        known.iter().filter(|it| it.starts_with(&prefix)).copied().collect();
+    match of_section[..] {
+        [] => "sets nothing: the file has no such table".to_owned(),
+        _ => format!("sets nothing; known are {}", of_section.join(", ")),
     }
 }
 
@@ -431,8 +465,8 @@ fn read_table(
         let place = lines.place(name.span().start);
         let name = name.get_ref();
         let Some(key) = section.key(name) else {
-            let known = section.keys();
-            let text = unknown("key", name, known.iter().map(|key| key.name));
+            let known: Vec<&str> = section.keys().iter().map(|key| key.name).collect();
+            let text = unknown("key", name, &known);
             problems.add(&place, format!("{}: {text}", table.path));
             continue;
         };

@@ -231,7 +231,16 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
             "line 2: bots[0]: unknown key nmae; the nearest known one is name",
         ],
     );
-    refused("\"a\\nb\" = 1", &["line 1: unknown section a\\nb; the nearest known one is tls"]);
+    let sections = Section::ALL.map(Section::name).join(", ");
+    refused(
+        "\"a banana\\nb\" = 1",
+        &[&format!("line 1: unknown section a banana\\nb; known are {sections}")],
+    );
+    refused(
+        "[server]\nbanana = 1",
+        &["line 2: server: unknown key banana; known are listen, public_url, \
+               trusted_proxies"],
+    );
 }
 
 #[test]
@@ -318,7 +327,17 @@ fn addresses_have_to_be_ones() {
         let expected = format!("line 2: server.{key}: {complaint}");
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
-    for url in ["sqlite:", "sqlite:a/", "sqlite:..", "memory", "memory:x", "", "sqlite"] {
+    for url in [
+        "sqlite:",
+        "sqlite:a/",
+        "sqlite:..",
+        "sqlite://x.db",
+        "sqlite::memory:",
+        "memory",
+        "memory:x",
+        "",
+        "sqlite",
+    ] {
         refused(
             &format!("[store]\nurl = \"{url}\""),
             &[&format!("line 2: store.url: {url:?} is not memory: or sqlite:PATH")],
@@ -433,7 +452,7 @@ fn connectors_have_to_be_sound() {
             "bot = \"mine\"",
             "bot = \"mien\"",
             "line 30: connectors.plain.bot: no bot has the id \"mien\"; the nearest known one is \
-             \"mine\"",
+             mine",
         ),
         ("bot = \"mine\"", "", "line 26: connectors.plain.bot: missing"),
         (

@@ -31,6 +31,7 @@ pub async fn create(
     headers: HeaderMap,
 ) -> Result<Json<AccessToken>, Refused> {
     let refuse = |error| correlation_id.refuse(error);
+    app.admit_new().map_err(refuse)?;
     let token = text(&headers, "x-token");
     let known = token
         .as_deref()

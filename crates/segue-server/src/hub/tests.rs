@@ -188,6 +188,25 @@ async fn news_are_told_once_and_again_when_they_are_returned() {
 }
 
 #[tokio::test]
+async fn who_was_silent_for_long_is_news_that_does_not_wait() {
+    const WAITS_MS: u64 = limits::LIVENESS_WRITE_SECONDS * 1_000;
+    let hub = hub();
+    let subscription = subscribe(&hub, WAITS_MS).unwrap();
+    assert_eq!(hub.take_returned(), [(ID, WAITS_MS)]);
+    assert_eq!(hub.take_news(WAITS_MS), []);
+    // What comes often can wait.
+    subscription.see(2 * WAITS_MS - 1);
+    assert_eq!(hub.take_returned(), []);
+    subscription.see(3 * WAITS_MS - 1);
+    // Written down together with everybody's.
+    assert_eq!(hub.take_news(0), [(ID, 3 * WAITS_MS - 1)]);
+    assert_eq!(hub.take_returned(), []);
+    // What the store did not take is tried again soon.
+    hub.return_news(&[(ID, 3 * WAITS_MS - 1)]);
+    assert_eq!(hub.take_returned(), [(ID, 3 * WAITS_MS - 1)]);
+}
+
+#[tokio::test]
 async fn sessions_of_which_nobody_is_here_are_forgotten_when_their_news_are_told() {
     let hub = hub();
     drop(subscribe(&hub, 100).unwrap());

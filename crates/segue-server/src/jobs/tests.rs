@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use segue_core::{
     BotProfile, ConnectorId, EndReason, Entry, Event, Facts, MessageId, NodeId, Output, Position,
-    Session, TokenId,
+    Session, SessionsMax, TokenId,
     ports::{Answer, Bot, BotError, ReadLimit, Store, TurnRequest},
 };
 use segue_store::MemoryStore;
@@ -136,7 +136,7 @@ impl World {
             integration_attributes: None,
         };
         let expire_at = START + world.limits.idle_seconds * SECOND;
-        let start = Command::Start { expire_at, sessions_per_token_max: None };
+        let start = Command::Start { expire_at, sessions_max: SessionsMax::default() };
         let created = world.node().node.create(Session::new(ID, Arc::new(facts)), start).await;
         assert_eq!(created, Outcome::Recorded { last: Position(1) });
         world
@@ -361,4 +361,58 @@ async fn downtime_does_not_lengthen_the_life_of_a_session() {
     world.start_node().await;
     world.beat_until(60 * MINUTE).await;
     assert_ended(world.end().await, EndReason::NaturalEnd, 50 * MINUTE);
+}
+
+/// Covers 8.3.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_to_one_node_is_not_ended_by_another() {
+    let mut world = World::new(23 * HOUR).await;
+    // It looks for timers half a second before the other one does.
+    let first = world.node.take();
+    world.run_until(500).await;
+    world.start_node().await;
+    world.run_until(10 * MINUTE + 57 * SECOND).await;
+    let returned = world.subscribe();
+    world.run_until(21 * MINUTE).await;
+    assert_eq!(world.end().await, None);
+    drop(returned);
+    world.run_until(23 * MINUTE).await;
+    assert_ended(world.end().await, EndReason::UserAbandoned, 21 * MINUTE + 57 * SECOND);
+    drop(first);
+}
+
+/// Covers 8.12.
+#[tokio::test(start_paused = true)]
+async fn a_start_while_another_node_runs_lengthens_nothing() {
+    let mut world = World::new(23 * HOUR).await;
+    let first = world.node.take().unwrap();
+    world.run_until(500).await;
+    world.start_node().await;
+    let second = world.node.take();
+    world.run_until(5 * MINUTE + 30 * SECOND).await;
+    // It dies without a word, and is the first to look for timers again when it is back.
+    first.workers.abort();
+    world.run_until(5 * MINUTE + 50 * SECOND - 1).await;
+    world.start_node().await;
+    world.run_until(13 * MINUTE).await;
+    assert_ended(world.end().await, EndReason::UserAbandoned, 11 * MINUTE);
+    drop(second);
+}
+
+/// Covers 8.12.
+#[tokio::test(start_paused = true)]
+async fn a_downtime_counts_once_when_several_nodes_start_after_it() {
+    let mut world = World::new(23 * HOUR).await;
+    world.run_until(5 * MINUTE).await;
+    world.stop_node().await;
+    world.run_until(35 * MINUTE).await;
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        world.start_node().await;
+        nodes.extend(world.node.take());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    world.run_until(43 * MINUTE).await;
+    assert_ended(world.end().await, EndReason::UserAbandoned, 41 * MINUTE);
+    drop(nodes);
 }

@@ -91,3 +91,27 @@ fn the_longest_session_ends_before_its_token_does() {
     let life = Limits::ALL.iter().find(|limit| limit.name == "session_life_seconds").unwrap();
     assert_eq!(life.max + ACCESS_TOKEN_MARGIN_SECONDS, ACCESS_TOKEN_SECONDS);
 }
+
+/// The worst of everything at once, which no client brings about by itself: its rate of messages is
+/// far below this.
+#[test]
+fn what_one_connection_holds_is_the_sum_of_its_limits() {
+    let one_message = MESSAGE_TEXT_BYTES_MAX + CUSTOM_BYTES_MAX;
+    let parts = [
+        // A request, then the socket's buffers and the message that comes, in a buffer that doubles.
+        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + 2 * SOCKET_BUFFER_BYTES,
+        2 * FRAME_BYTES_MAX,
+        // Commands that wait and those that are executed, with what goes back to their senders.
+        2 * (COMMANDS_QUEUED_BYTES_MAX + one_message + COMMANDS_QUEUED_MAX * CUSTOM_BYTES_MAX),
+        EARLY_FRAMES_MAX * CUSTOM_BYTES_MAX,
+        // What is on its way out: a page that was read, what is held, what waits for the network.
+        PAGE_BYTES_MAX + one_message,
+        QUEUED_BYTES_MAX + one_message,
+        SOCKET_WRITE_BYTES_MAX,
+        // Pushes; connections of one session share them.
+        PUSHES_QUEUED_MAX * one_message,
+    ];
+    let sum: usize = parts.iter().sum();
+    assert!(sum <= CONNECTION_BYTES_MAX, "{sum}");
+    assert!(CONNECTION_BYTES_MAX < 2 * sum, "{sum}");
+}

@@ -97,7 +97,8 @@ async fn the_bot_is_told_what_the_session_was_made_with() {
 #[tokio::test]
 async fn unknown_fields_and_extensions_change_nothing() {
     let server = Setup::new(&Bot::start().await).start().await;
-    for device_type in ["mobile", "tablet", "desktop", "a toaster", ""] {
+    let long = "a wall of kühlschränke ".repeat(100);
+    for device_type in ["mobile", "tablet", "desktop", "a toaster", "", &long] {
         server.session(json!({"device_type": device_type, "x": {"y": [1]}, "": 7})).await;
     }
     let session = server.session(json!({"extensions": ["receipts", "idle_warning", "new"]})).await;

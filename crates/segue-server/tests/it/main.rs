@@ -18,6 +18,8 @@ mod ending;
 mod envelope;
 mod events;
 mod limits_addresses;
+mod limits_overload;
+mod limits_sessions;
 mod limits_turns;
 mod long_messages;
 mod requests;

@@ -7,7 +7,7 @@ use crate::{
     bare::Bare,
     pick::{answer_to, is_kind, next_is},
     scenes::keyed,
-    support::{Bot, Session, Setup, brief},
+    support::{Bot, Session, Setup, Switch, brief},
     wire,
 };
 
@@ -223,4 +223,24 @@ async fn messages_count_that_come_in_one_segment_with_a_close_or_the_end_of_the_
             .collect();
         assert_eq!(keys, ["k-0", "k-1", "k-2", "k-3", "k-4", "k-5"]);
     }
+}
+
+/// Covers 8.26.
+#[tokio::test]
+async fn a_fault_of_the_server_closes_the_socket_with_1011_and_not_the_session() {
+    let bot = Bot::start().await;
+    let switch = Switch::default();
+    let server = Setup::new(&bot).start_with(switch.tweaks()).await;
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    switch.broken();
+    let (frames, code) = session.open().await.closed().await;
+    assert_eq!((brief(&frames), code), (String::new(), 1011));
+    switch.on();
+    // Neither the session nor the socket that met no fault knows of it.
+    talk.say("Still there?", "k").await;
+    let echo = next_is(&mut talk, "USER_MESSAGE").await;
+    let mut again = session.open().await;
+    let replayed = again.expect("EVENT_BATCH").await;
+    assert_eq!(replayed["payload"]["events"].as_array().unwrap().last(), Some(&echo));
 }

@@ -12,6 +12,9 @@ const SKEW_MS: u64 = 6_000;
 /// A write of a slow store takes less than this.
 const SLOW_MS: u64 = 4_000;
 
+/// That a user is back is written down within this.
+const TOLD_MS: u64 = 2_500;
+
 /// A timer that is due is looked after within this, once everything works.
 const LATE_MS: u64 = 20_000;
 
@@ -60,7 +63,7 @@ fn check_abandoned(world: &World, life: &Life, session: &Session) {
     let heard_ms = talk.known.lock().signs.get(&life.number).copied().unwrap_or(0);
     let stored_ms = world.stored_signs.lock().get(&session.id).copied().unwrap_or(0);
     let (created_ms, (_, said_ms)) = said(world, session.id);
-    let seen_ms = heard_ms.max(stored_ms).max(created_ms);
+    let seen_ms = heard_ms.max(stored_ms).max(created_ms).max(returned_ms(world, &talk));
     // A frame that came while the write was slow, or hung, is too late: it is not in the log, so
     // nothing is in the way of the write.
     let is_frozen = life.frozen_until_ms.load(Ordering::Relaxed) > seen_ms;
@@ -84,6 +87,35 @@ fn check_abandoned(world: &World, life: &Life, session: &Session) {
                  said {said_ms}, silent after {silence} s; now {now_ms}"
             );
             violated(world, session, &what);
+        }
+    }
+}
+
+/// When the user came to a node that had not heard of them for a while: the others know soon, where
+/// nothing is in the way.
+fn returned_ms(world: &World, talk: &Talk) -> u64 {
+    let returned_ms = talk.known.lock().returned_ms;
+    let is_calm = returned_ms > world.plan.active_ms + 5_000;
+    let is_known = world.ms() > returned_ms + TOLD_MS;
+    if is_calm && is_known {
+        world.count(Situation::ReturnAgainstExpiry);
+        returned_ms
+    } else {
+        0
+    }
+}
+
+/// No time counts as downtime in which a node ran, if it has said so.
+pub async fn check_downtimes(world: &World) {
+    let lives = world.stored_lives.lock().clone();
+    for (from_ms, to_ms) in world.stored_downtimes().await {
+        for (number, life) in &lives {
+            let both_ms = to_ms.min(life.1).saturating_sub(from_ms.max(life.0));
+            if both_ms > SKEW_MS {
+                world.violated(format!(
+                    "{from_ms} to {to_ms} counts as downtime, though {number} ran {life:?}"
+                ));
+            }
         }
     }
 }

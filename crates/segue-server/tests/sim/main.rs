@@ -11,6 +11,7 @@ mod dice;
 mod endings;
 mod frames;
 mod plan;
+mod presence;
 mod promises;
 mod situations;
 mod socket;

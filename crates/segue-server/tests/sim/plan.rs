@@ -72,7 +72,14 @@ impl Plan {
         let hush = if limits.silence_seconds < limits.idle_seconds && dice.percent(50) {
             Hush::Beats
         } else {
-            dice.pick(&[Hush::Leaves, Hush::Sleeps, Hush::SpeaksAtTheEdge, Hush::SpeaksAtTheEdge])
+            dice.pick(&[
+                Hush::Leaves,
+                Hush::Sleeps,
+                Hush::SpeaksAtTheEdge,
+                Hush::SpeaksAtTheEdge,
+                Hush::SpeaksAtTheEdge,
+                Hush::ReturnsAtTheEdge,
+            ])
         };
         let hush_at_ms = match () {
             () if is_short && dice.percent(60) => dice.within(3_000, self.active_ms),

@@ -54,6 +54,7 @@ pub async fn check(world: &World) {
         }
     }
     check_jobs(world).await;
+    crate::endings::check_downtimes(world).await;
 }
 
 /// Positions and sequences have no gaps, time does not run backwards, and the log is what was

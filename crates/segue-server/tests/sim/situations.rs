@@ -44,6 +44,7 @@ situations! {
     EndAgainstMessage,
     MessageAgainstExpiry,
     MessageAfterEnd,
+    ReturnAgainstExpiry,
     MessageAfterHandoff,
     ReconnectInStream,
     ReconnectToOtherNode,

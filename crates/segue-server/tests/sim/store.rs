@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
         ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
@@ -207,13 +207,14 @@ impl Store for NodeStore {
 
     async fn record_alive(
         &self,
-        now: Timestamp,
+        alive: Alive,
         seen: &[(SessionId, Timestamp)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Downtime>, StoreError> {
         self.before("record_alive").await?;
-        self.world.store.record_alive(now, seen).await?;
-        self.world.alive_recorded(&self.life, seen);
-        self.after("record_alive").await
+        let downtimes = self.world.store.record_alive(alive, seen).await?;
+        self.world.alive_recorded(&self.life, alive, seen);
+        self.after("record_alive").await?;
+        Ok(downtimes)
     }
 
     async fn record_start(
@@ -223,7 +224,7 @@ impl Store for NodeStore {
     ) -> Result<Vec<Downtime>, StoreError> {
         self.before("record_start").await?;
         let downtimes = self.world.store.record_start(now, since).await?;
-        self.world.start_recorded(&downtimes);
+        self.world.start_recorded(&self.life, &downtimes);
         self.after("record_start").await?;
         Ok(downtimes)
     }

@@ -39,6 +39,8 @@ pub enum Hush {
     Beats,
     /// As `Sleeps`, and says something at the moment at which the session may end.
     SpeaksAtTheEdge,
+    /// Closes everything, and comes back shortly before the session may end.
+    ReturnsAtTheEdge,
 }
 
 /// What the clients of one user know together.
@@ -48,10 +50,13 @@ pub struct Known {
     pub messages: BTreeMap<String, Sent>,
     /// The newest frame, or upgrade, by the life of the node that it reached.
     pub signs: BTreeMap<u64, u64>,
+    /// When one reached a node that had not heard of the user for a while.
+    pub returned_ms: u64,
     pub asked_to_join_ms: Option<u64>,
     pub asked_to_end_ms: Option<u64>,
     pub clients: BTreeMap<u64, Progress>,
     pub is_ended: bool,
+    pub has_returned: bool,
     pub is_not_asked: bool,
 }
 

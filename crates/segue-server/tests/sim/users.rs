@@ -27,6 +27,9 @@ pub struct Client {
     pub place: usize,
 }
 
+/// So long before the session may end, at the least and at the most, a user comes back.
+const RETURN_MS: (u64, u64) = (3_000, 8_000);
+
 /// What a client expects of one socket.
 struct Expected {
     life: u64,
@@ -46,6 +49,12 @@ impl Client {
         while !self.world.is_over() {
             if self.is_hushed() && self.talk.character.hush == Hush::Leaves {
                 break;
+            }
+            if self.is_gone() {
+                let ms = self.world.dice.within(RETURN_MS.0, RETURN_MS.1);
+                let wait_ms = self.edge_ms().saturating_sub(self.world.ms() + ms);
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                self.talk.known.lock().has_returned = true;
             }
             let Some(link) = self.open() else {
                 self.pause(1_500).await;
@@ -69,6 +78,12 @@ impl Client {
 
     fn is_hushed(&self) -> bool {
         self.world.ms() >= self.talk.character.hush_at_ms
+    }
+
+    /// Away, until shortly before the session may end.
+    fn is_gone(&self) -> bool {
+        let returns = self.talk.character.hush == Hush::ReturnsAtTheEdge;
+        returns && self.is_hushed() && !self.talk.known.lock().has_returned
     }
 
     fn note(&self, change: impl FnOnce(&mut Progress)) {
@@ -164,6 +179,9 @@ impl Client {
             }
             if self.is_hushed() && self.talk.character.hush == Hush::Leaves {
                 return true;
+            }
+            if self.is_gone() {
+                return false;
             }
         }
         true

@@ -12,8 +12,8 @@ use std::{
 use parking_lot::Mutex;
 use segue_core::{
     BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session,
-    SessionId, Timestamp, TokenId,
-    ports::{Commit, Downtime, Store},
+    SessionId, SessionsMax, Timestamp, TokenId,
+    ports::{Commit, Store},
 };
 use segue_server::{
     config::{BotId, Handoff, Secret},
@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// The nodes' clocks begin here, in 2026.
-const BASE: Timestamp = 1_780_000_000_000;
+pub const BASE: Timestamp = 1_780_000_000_000;
 
 pub const GREETING: &str = "Hello there, what can I do?";
 
@@ -74,6 +74,8 @@ pub struct World {
     pub down: Mutex<Down>,
     /// When users were last heard, as far as the store knows; on the world's clock.
     pub stored_signs: Mutex<BTreeMap<SessionId, u64>>,
+    /// From when to when each life ran, as far as the store knows; on the world's clock.
+    pub stored_lives: Mutex<BTreeMap<u64, (u64, u64)>>,
     epoch: Instant,
     ids: Arc<AtomicU64>,
     lives: Mutex<Vec<Arc<Life>>>,
@@ -104,6 +106,7 @@ impl World {
             talks: Mutex::default(),
             down: Mutex::default(),
             stored_signs: Mutex::default(),
+            stored_lives: Mutex::default(),
             epoch: Instant::now(),
             ids: Arc::default(),
             lives: Mutex::default(),
@@ -267,26 +270,6 @@ impl World {
         self.chronicle(|it| {
             it.commits.get(&id).is_some_and(|it| it.iter().any(|it| it.entries.iter().any(is_it)))
         })
-    }
-
-    /// A user's frame, or upgrade, has reached a node.
-    pub fn heard(&self, life: &Life, talk: &Talk) {
-        talk.known.lock().signs.insert(life.number, self.ms());
-    }
-
-    pub fn alive_recorded(&self, life: &Life, seen: &[(SessionId, Timestamp)]) {
-        let mut stored = self.stored_signs.lock();
-        for (id, at) in seen {
-            let ms = at.saturating_add_signed(-life.skew_ms).saturating_sub(BASE);
-            let known = stored.entry(*id).or_default();
-            *known = ms.max(*known);
-        }
-    }
-
-    pub fn start_recorded(&self, downtimes: &[Downtime]) {
-        let total_ms = downtimes.iter().map(|it| it.to - it.from).sum::<u64>();
-        let mut down = self.down.lock();
-        down.recorded_ms = down.recorded_ms.max(total_ms);
     }
 
     pub fn push_lost(&self, id: SessionId, entries: &[Entry]) {
@@ -561,7 +544,11 @@ impl World {
         let id = SessionId(random << 8 | u128::from(number));
         let start = segue_core::Command::Start {
             expire_at: node.now() + limits.idle_seconds.min(limits.silence_seconds) * 1_000,
-            sessions_per_token_max: u32::try_from(limits.sessions_per_token).ok(),
+            sessions_max: SessionsMax {
+                per_token: u32::try_from(limits.sessions_per_token).ok(),
+                live: u32::try_from(limits.live_sessions).ok(),
+                per_hour: u32::try_from(limits.sessions_per_hour).ok(),
+            },
         };
         let talk = Talk {
             id,

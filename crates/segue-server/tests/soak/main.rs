@@ -258,6 +258,43 @@ async fn a_sync_that_fails_ends_the_program_and_loses_nothing_that_was_acknowled
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_that_is_exceeded_is_told_and_outlived() {
+    let folder = TempDir::new().unwrap();
+    configure(folder.path());
+    // Some way into the conversation, the write-ahead log does not grow for a while.
+    let log = folder.path().join("data/segue.db-wal");
+    let options = ["-P", log.to_str().unwrap(), "-e", "trace=pwrite64"];
+    let inject = ["-e", "inject=pwrite64:error=EDQUOT:when=150..250"];
+    let options = [&options[..], &inject[..]].concat();
+    let program = traced(folder.path(), &folder.path().join("writes"), &options).start().await;
+    let address = program.address();
+    let mut person = talkers(address, 1).await.remove(0);
+    let mut socket = person.open(address).await;
+    person.join(&mut socket).await;
+    let mut refused = 0;
+    // Until it was refused and has gone well again.
+    loop {
+        person.said += 1;
+        let key = format!("{}-{}", person.name, person.said);
+        let mut tries = 0;
+        while let (is_there, Some(code)) = person.say_as(&mut socket, "open?", &key).await {
+            assert_eq!((is_there, code.as_str()), (true, "unavailable"));
+            tries += 1;
+            assert!(tries < 1_000, "there is room again");
+        }
+        refused += tries;
+        assert!(person.said < 1_000, "the quota was never met");
+        if refused > 0 {
+            break;
+        }
+    }
+    println!("over the quota: {refused} refusals, then it went on");
+    assert_eq!(readiness(address).await, 200);
+    person.check(address).await;
+    stopped(program).await;
+}
+
 /// A file system of its own; gone with this.
 struct Disk(PathBuf);
 

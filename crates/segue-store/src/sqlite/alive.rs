@@ -4,14 +4,25 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use rusqlite::params;
-use segue_core::{SessionId, Timestamp, ports::Downtime};
+use segue_core::{
+    SessionId, Timestamp,
+    ports::{Alive, Downtime},
+};
 
 use super::codec::{from_column, to_column};
 use super::writer::Writing;
 
 /// Takes note of a node's life and of when users were seen, never of an earlier time than noted.
-pub fn record_alive(writing: &Writing, now: Timestamp, seen: &str) -> rusqlite::Result<()> {
-    move_alive(writing, now)?;
+pub fn record_alive(
+    writing: &Writing,
+    alive: Alive,
+    seen: &str,
+) -> rusqlite::Result<Vec<Downtime>> {
+    move_alive(writing, alive.at)?;
+    // What was taken for a downtime when another node started: this one ran.
+    let mut delete =
+        writing.connection.prepare_cached("delete from downtimes where from_at >= ?1")?;
+    delete.execute([to_column(alive.since)])?;
     // In order of the ids, so that neighbours in the index are read together.
     let mut update = writing.connection.prepare_cached(
         "update presence set seen_at = seen.at
@@ -22,7 +33,8 @@ pub fn record_alive(writing: &Writing, now: Timestamp, seen: &str) -> rusqlite::
          ) as seen
          where presence.session = seen.session and presence.seen_at < seen.at",
     )?;
-    update.execute([seen]).map(drop)
+    update.execute([seen])?;
+    downtimes(writing)
 }
 
 /// Sessions and times for one statement: SQLite binds no arrays, but reads JSON.
@@ -56,7 +68,12 @@ pub fn record_start(
     )?;
     connection.execute("delete from downtimes where to_at <= ?1", [to_column(since)])?;
     move_alive(writing, now)?;
-    let mut select = connection.prepare("select from_at, to_at from downtimes order by rowid")?;
+    downtimes(writing)
+}
+
+fn downtimes(writing: &Writing) -> rusqlite::Result<Vec<Downtime>> {
+    let mut select =
+        writing.connection.prepare_cached("select from_at, to_at from downtimes order by rowid")?;
     let downtimes = select.query_map([], |row| {
         Ok(Downtime { from: from_column(row.get(0)?), to: from_column(row.get(1)?) })
     })?;

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use super::append::Known;
 use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
+use super::counts::Counts;
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
 
@@ -78,6 +79,8 @@ pub struct Writing {
     pub connection: Connection,
     /// Where sessions end, as of the transaction at work; forgotten when one is rolled back.
     pub known: HashMap<IdBytes, Known>,
+    /// How many sessions connectors have, in the same way.
+    pub counts: Counts,
     /// Something was deleted that must not stay in the write-ahead log.
     pub has_erased: bool,
     newest_session_key: i64,
@@ -89,8 +92,8 @@ impl Writing {
         let newest = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
         let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
-        let known = HashMap::new();
-        Ok(Self { connection, known, has_erased: false, newest_session_key, newest_job_id })
+        let (known, counts) = (HashMap::new(), Counts::default());
+        Ok(Self { connection, known, counts, has_erased: false, newest_session_key, newest_job_id })
     }
 
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.
@@ -202,6 +205,7 @@ impl WriterThread {
             return Err(Failed::Unknown(format!("the store cannot know what is durable: {cause}")));
         }
         self.writing.known.clear();
+        self.writing.counts.clear();
         self.roll_back()?;
         Err(Failed::RolledBack(cause))
     }
@@ -287,11 +291,12 @@ fn is_fate_unknown(stage: Stage, cause: &rusqlite::Error) -> bool {
     }
     let Some(error) = cause.sqlite_error() else { return false };
     let is_io = error.code == ErrorCode::SystemIoFailure;
-    // The index of the write-ahead log is shared memory in a file of its own. It grows last, and on
-    // a full disk it cannot: that is an everyday failure, and whoever is told "unavailable" expects
-    // that the write may be found in the log later.
-    let is_index_full = error.extended_code == ffi::SQLITE_IOERR_SHMSIZE;
-    stage == Stage::Commit && is_io && !is_index_full
+    // Everyday failures, which touch nothing that was durable. The write-ahead log cannot grow where
+    // a quota is exceeded (only a full disk has a code of its own); the sync would have come after
+    // it. Its index, shared memory in a file of its own, grows last and cannot on a full disk.
+    // Whoever is told "unavailable" expects that the write may be found in the log later.
+    let passes = matches!(error.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE);
+    stage == Stage::Commit && is_io && !passes
 }
 
 /// After a failed sync nothing is known of what was written before it, and the next sync may

@@ -457,7 +457,7 @@ fn commands_of_the_wrong_actor_change_nothing() {
     ] {
         assert_eq!(stage.run(actor, std::slice::from_ref(command)), "Outlived", "{command:?}");
     }
-    let again = Command::Start { expire_at: 0, sessions_per_token_max: None };
+    let again = Command::Start { expire_at: 0, sessions_max: SessionsMax::default() };
     assert_eq!(stage.run(Actor::User, std::slice::from_ref(&again)), "Outlived");
     assert_eq!(stage.run(Actor::System, &[again]), "AlreadyDone");
 }

@@ -226,8 +226,8 @@ fn a_message_without_a_conversation_waits_for_another_join() {
     bench.sent();
     bench.refuse(Some("a"), &json!({"message": "Error: Conversation not found"}));
     assert_eq!(bench.sent(), NOTHING);
-    assert_eq!(bench.conversation.wake_at(bench.now), Some(bench.now + JOIN_AGAIN_MS));
-    bench.wait(JOIN_AGAIN_MS);
+    assert_eq!(bench.conversation.wake_at(bench.now), Some(bench.now + limits::CHAT_JOIN_AGAIN_MS));
+    bench.wait(limits::CHAT_JOIN_AGAIN_MS);
     assert_eq!(bench.sent(), ["JOIN", "a"]);
 }
 
@@ -239,9 +239,9 @@ fn a_bot_that_could_not_start_is_asked_again_but_not_at_once() {
     assert_eq!(bench.logged("SYSTEM_MESSAGE", &payload).len(), 1, "it is told");
     bench.say("a", "one");
     assert_eq!(bench.sent(), ["a"], "a message is an ordinary turn");
-    bench.wait(JOIN_AGAIN_MS);
+    bench.wait(limits::CHAT_JOIN_AGAIN_MS);
     assert_eq!(bench.sent(), ["JOIN"]);
-    bench.wait(JOIN_AGAIN_MS);
+    bench.wait(limits::CHAT_JOIN_AGAIN_MS);
     assert_eq!(bench.sent(), NOTHING);
 }
 
@@ -311,9 +311,12 @@ fn a_silent_socket_is_dead_one_heartbeat_later() {
 fn a_socket_without_a_first_batch_is_dead() {
     let mut bench = Bench::new();
     bench.conversation.opened(bench.now);
-    assert_eq!(bench.conversation.wake_at(bench.now), Some(bench.now + FIRST_FRAME_MS_MAX));
-    assert!(!bench.conversation.is_dead(bench.now + FIRST_FRAME_MS_MAX - 1));
-    assert!(bench.conversation.is_dead(bench.now + FIRST_FRAME_MS_MAX));
+    assert_eq!(
+        bench.conversation.wake_at(bench.now),
+        Some(bench.now + limits::CHAT_FIRST_FRAME_MS_MAX)
+    );
+    assert!(!bench.conversation.is_dead(bench.now + limits::CHAT_FIRST_FRAME_MS_MAX - 1));
+    assert!(bench.conversation.is_dead(bench.now + limits::CHAT_FIRST_FRAME_MS_MAX));
 }
 
 #[test]
@@ -328,7 +331,7 @@ fn a_message_has_as_many_bytes_as_the_server_takes() {
 #[test]
 fn the_outbox_has_an_end() {
     let mut bench = Bench::joined();
-    for at in 0..OUTBOX_MAX {
+    for at in 0..limits::CHAT_OUTBOX_MESSAGES_MAX {
         assert!(bench.conversation.has_room());
         bench.say(&at.to_string(), "x");
     }

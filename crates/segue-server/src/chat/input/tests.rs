@@ -24,7 +24,7 @@ fn what_is_not_utf8_is_replaced() {
 
 #[test]
 fn a_line_without_an_end_in_sight_is_skipped() {
-    let longest = "x".repeat(LINE_BYTES_MAX);
+    let longest = "x".repeat(limits::CHAT_LINE_BYTES_MAX);
     let input = format!("{longest}\n{longest}x\nnext\n{longest}xyz");
     assert_eq!(
         lines(input.as_bytes()),

@@ -77,8 +77,8 @@ fn a_variable_wins_over_the_file_and_is_checked_like_it() {
         ],
         &[
             "SEGUE_CONNECTORS_MY_SHOP_DISABLED: expected true or false",
-            "SEGUE_CONNECTORS_PLAIN_BOT: connectors.plain.bot: no bot has the id \"nobody\"; the \
-             nearest known one is \"ada\"",
+            "SEGUE_CONNECTORS_PLAIN_BOT: connectors.plain.bot: no bot has the id \"nobody\"; known \
+             are ada, mine",
             "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number, 0 or more",
             "SEGUE_SERVER_LISTEN: server.listen: \"here\" is not an address with a port, such as \
              127.0.0.1:8080",
@@ -109,6 +109,73 @@ fn a_variable_that_sets_nothing_is_an_error() {
             &[(name, "hidden")],
             &[&format!("{name}: sets nothing; the nearest known variable is {nearest}")],
         );
+    }
+}
+
+#[test]
+fn a_variable_that_is_near_nothing_is_told_what_there_is() {
+    refused_with(
+        &[("SEGUE_SERVER_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
+        &[
+            "SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE: sets nothing; known are SEGUE_BOTS_ADA_KIND, \
+             SEGUE_BOTS_ADA_NAME, SEGUE_BOTS_ADA_AVATAR_URL, SEGUE_BOTS_ADA_GREETING, \
+             SEGUE_BOTS_ADA_TOPICS, SEGUE_BOTS_ADA_URL, SEGUE_BOTS_ADA_SECRET, \
+             SEGUE_BOTS_ADA_TURNS_AT_ONCE, SEGUE_BOTS_ADA_TURNS_WAITING, \
+             SEGUE_BOTS_MINE_KIND, SEGUE_BOTS_MINE_NAME, SEGUE_BOTS_MINE_AVATAR_URL, \
+             SEGUE_BOTS_MINE_GREETING, SEGUE_BOTS_MINE_TOPICS, SEGUE_BOTS_MINE_URL, \
+             SEGUE_BOTS_MINE_SECRET, SEGUE_BOTS_MINE_TURNS_AT_ONCE, \
+             SEGUE_BOTS_MINE_TURNS_WAITING",
+            "SEGUE_SERVER_BANANA: sets nothing; known are SEGUE_SERVER_LISTEN, \
+             SEGUE_SERVER_PUBLIC_URL, \
+             SEGUE_SERVER_TRUSTED_PROXIES",
+        ],
+    );
+    let text = "[server]\nlisten = \"127.0.0.1:0\"";
+    let error =
+        Config::load(Some(text), &env(&[("SEGUE_CONNECTORS_SHOP_TOKEN", "x")])).unwrap_err();
+    assert_eq!(
+        error.problems(),
+        ["SEGUE_CONNECTORS_SHOP_TOKEN: sets nothing: the file has no such table"]
+    );
+}
+
+#[test]
+fn a_fault_of_the_file_hides_none_of_the_environment() {
+    let variables = [
+        ("SEGUE_CONNECTORS_MY_SHOP_DISABLED", "yes"),
+        ("SEGUE_LIMITS_IDEL_SECONDS", "1"),
+        ("SEGUE_LIMITS_IDLE_SECONDS", "soon"),
+        ("SEGUE_SERVER_LISTEN", "here"),
+    ];
+    let of_variables = [
+        "SEGUE_LIMITS_IDEL_SECONDS: sets nothing; the nearest known variable is \
+         SEGUE_LIMITS_IDLE_SECONDS",
+        "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number, 0 or more",
+        "SEGUE_SERVER_LISTEN: server.listen: \"here\" is not an address with a port, such as \
+         127.0.0.1:8080",
+    ];
+    // A wrong type: the table is there, and so the variable is looked at as well.
+    let wrong_type = SOUND.replace("idle_seconds = 700", "idle_seconds = true");
+    let error = Config::load(Some(&wrong_type), &env(&variables)).unwrap_err();
+    let problems = error.problems();
+    assert_eq!(
+        problems[..2],
+        [
+            "line 10: limits.idle_seconds: expected a whole number, 0 or more, found boolean",
+            "SEGUE_CONNECTORS_MY_SHOP_DISABLED: expected true or false",
+        ]
+    );
+    assert_eq!(problems[2..], of_variables);
+    // Nobody knows which connectors there are: their variables are not complained about.
+    for torn in [
+        SOUND.replace("[server]", "[server"),
+        SOUND.replace("[[connectors]]", "[[conectors]]"),
+        SOUND.replace("id = \"my-shop\"", "id = 7"),
+    ] {
+        let error = Config::load(Some(&torn), &env(&variables)).unwrap_err();
+        let of_file = error.problems().iter().take_while(|it| it.starts_with("line ")).count();
+        assert!(of_file > 0, "{error}");
+        assert_eq!(error.problems()[of_file..], of_variables, "{error}");
     }
 }
 

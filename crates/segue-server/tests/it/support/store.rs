@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
         ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
@@ -20,6 +20,7 @@ use segue_server::server::Tweaks;
 pub struct Switch {
     is_off: Arc<AtomicBool>,
     is_without_jobs: Arc<AtomicBool>,
+    has_fault: Arc<AtomicBool>,
 }
 
 impl Switch {
@@ -40,13 +41,21 @@ impl Switch {
         self.is_without_jobs.store(true, Ordering::SeqCst);
     }
 
+    /// Whoever reads a log meets a fault, and not only a store that is away.
+    pub fn broken(&self) {
+        self.has_fault.store(true, Ordering::SeqCst);
+    }
+
     /// The store answers again.
     pub fn on(&self) {
         self.is_off.store(false, Ordering::SeqCst);
         self.is_without_jobs.store(false, Ordering::SeqCst);
+        self.has_fault.store(false, Ordering::SeqCst);
     }
 
     fn check(&self, method: &str) -> Result<(), StoreError> {
+        let is_fault = self.has_fault.load(Ordering::SeqCst) && method == "read";
+        assert!(!is_fault, "the test has put a fault into the log");
         let has_no_jobs = self.is_without_jobs.load(Ordering::SeqCst);
         if self.is_off.load(Ordering::SeqCst) || (has_no_jobs && method == "claim_jobs") {
             return Err(StoreError("the test has taken the store away".to_owned()));
@@ -85,7 +94,7 @@ switched! {
     renew_jobs(node: NodeId, jobs: &[JobId], lease_until: Timestamp) -> ();
     settle_jobs(node: NodeId, settled: &[(JobId, Settled)]) -> ();
     last_seen(ids: &[SessionId]) -> Vec<Timestamp>;
-    record_alive(now: Timestamp, seen: &[(SessionId, Timestamp)]) -> ();
+    record_alive(alive: Alive, seen: &[(SessionId, Timestamp)]) -> Vec<Downtime>;
     record_start(now: Timestamp, since: Timestamp) -> Vec<Downtime>;
     list(query: &SessionQuery) -> Vec<Listed>;
     delete_session(id: SessionId, now: Timestamp, by: &str) -> Option<Deletion>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use segue_core::{
     SessionId,
-    ports::{SessionQuery, Store},
+    ports::{Alive, SessionQuery, Store},
 };
 
 use crate::support::{create, draft, joined, new_session, record, started, unique};
@@ -53,7 +53,7 @@ pub async fn a_list_after_an_unknown_session_is_empty(store: &Arc<dyn Store>) {
 pub async fn a_listed_session_has_its_state_and_last_seen(store: &Arc<dyn Store>) {
     let session = create(store.as_ref(), 50).await;
     let session = record(store.as_ref(), draft(&session, 60, vec![joined()]).commit()).await;
-    store.record_alive(90, &[(session.id, 80)]).await.unwrap();
+    store.record_alive(Alive { since: 10, at: 90 }, &[(session.id, 80)]).await.unwrap();
     let listed = store.list(&SessionQuery::first(10)).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].session, session);

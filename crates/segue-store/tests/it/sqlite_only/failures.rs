@@ -29,7 +29,13 @@ async fn what_fails_and_passes_is_told_and_leaves_no_trace() {
     let store = open_with(&folder.path().join("segue.db"), failing(&code));
     let session = create(&*store, 1).await;
     let commit = draft(&session, 2, vec![says("hello")]).commit();
-    for failure in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+    for failure in [
+        ffi::SQLITE_BUSY,
+        ffi::SQLITE_FULL,
+        // A quota that is exceeded.
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_IOERR_SHMSIZE,
+    ] {
         code.store(failure, Ordering::Relaxed);
         assert!(matches!(store.append(&commit).await, Err(StoreError(_))));
         assert!(matches!(store.check().await, Err(StoreError(_))));
@@ -65,7 +71,7 @@ async fn assert_gave_up(store: &SqliteStore, words: &LastWords, expected: &str) 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failed_sync_nothing_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_WRITE] {
+    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_READ] {
         let words = LastWords::default();
         let hooks = noting(&words, failing(&Arc::new(AtomicI32::new(code))));
         let store = open_with(&folder.path().join("segue.db"), hooks);

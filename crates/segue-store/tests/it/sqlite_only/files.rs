@@ -3,14 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use segue_core::{
     MessageKey, Turn,
-    ports::{Appended, Job, JobKind, SessionQuery, Settled, Store, StoreError},
+    ports::{Alive, Appended, Job, JobKind, Settled, Store, StoreError},
 };
-use segue_store::{OpenError, SqliteOptions, SqliteStore, open_url};
+use segue_store::{OpenError, SqliteOptions, SqliteStore};
 use tokio::time::Instant;
 
 use super::{Gate, open, open_with, starts_to_wait};
@@ -33,7 +32,7 @@ async fn everything_is_there_after_the_next_start() {
     let events = vec![joined(), says_once("hello", "k")];
     let commit = draft(&session, 2, events).bot_state("{}").job(Job::ExpireIdle, 50).commit();
     let session = record(&*store, commit).await;
-    store.record_alive(100, &[(session.id, 90)]).await.unwrap();
+    store.record_alive(Alive { since: 10, at: 100 }, &[(session.id, 90)]).await.unwrap();
     let before = log(&*store, session.id).await;
     store.close().await;
 
@@ -197,24 +196,4 @@ fn what_cannot_be_opened_is_named() {
     let error = SqliteStore::open_read_only(&absent).unwrap_err();
     assert!(error.to_string().contains(&*absent.to_string_lossy()), "{error}");
     assert!(!absent.exists());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_url_names_a_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let url = format!("sqlite:{}", path.display());
-    for url in [url.as_str(), "memory:", url.as_str()] {
-        let opened = open_url(url).unwrap();
-        let session = create(&*opened.store, 1).await;
-        assert_eq!(log(&*opened.store, session.id).await.len(), 1);
-        opened.close().await;
-    }
-    let store: Arc<SqliteStore> = open(&path);
-    assert_eq!(store.list(&SessionQuery::first(10)).await.unwrap().len(), 2);
-    for url in ["", "sqlite:", "sqlite://x.db", "sqlite::memory:", "postgres://x", "segue.db"] {
-        let Err(error) = open_url(url) else { panic!("{url} was opened") };
-        assert!(matches!(error, OpenError::UnknownUrl { .. }), "{error}");
-        assert!(error.to_string().contains(&format!("{url:?}")), "{error}");
-    }
 }
