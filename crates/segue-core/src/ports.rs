@@ -179,6 +179,28 @@ pub struct Downtime {
     pub to: Timestamp,
 }
 
+/// What a store says of itself, without walking over what it has: for metrics and readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Sessions that live: those that have a `Job::ExpireIdle`.
+    pub sessions_live: u64,
+    /// Turns that nobody has taken yet.
+    pub turns: Due,
+    /// Timers that nobody has taken yet.
+    pub timers: Due,
+    /// When a node was last known to be alive; `None` before the first start.
+    pub alive_at: Option<Timestamp>,
+}
+
+/// Jobs of one kind that are free and due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// How many.
+    pub jobs: u64,
+    /// Since when the one is due that has been for the longest time.
+    pub since: Option<Timestamp>,
+}
+
 /// Try again: the store did not do it, or its fate is unknown. Repeating with the same ids is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("store unavailable: {0}")]
@@ -285,6 +307,9 @@ pub trait Store: Send + Sync {
     /// Writes a record, if the stored one has the revision before it, or none is stored and it is
     /// the first.
     async fn put_record(&self, record: &Record) -> Result<Put, StoreError>;
+
+    /// How much there is to do, and when a node was last alive.
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError>;
 
     /// Whether the store can write now; for readiness.
     async fn check(&self) -> Result<(), StoreError>;

@@ -46,6 +46,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What connects the nodes.
     pub broker: BrokerUrl,
+    /// Where metrics are asked for; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
     /// The limits that only the server as a whole has.

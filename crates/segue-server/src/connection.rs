@@ -116,6 +116,23 @@ impl CloseCode {
     }
 }
 
+/// What a connection has counted since somebody took it over.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Frames of the client, each one of `FRAMES`.
+    pub received: Vec<&'static str>,
+    /// Refusals, by their codes.
+    pub refused: Vec<&'static str>,
+    /// Events of the log, each as often as it was sent.
+    pub events_sent: u64,
+}
+
+impl Tally {
+    /// What a client's frame is counted as.
+    pub const FRAMES: [&'static str; 6] =
+        ["message", "join", "end", "heartbeat", "typing", "unreadable"];
+}
+
 /// What a connection needs from outside to handle an input.
 pub struct Context<'a> {
     /// Now.
@@ -145,6 +162,7 @@ pub struct Connection {
     /// The socket was sent the session's end, or claims to have it.
     end_sent_at: Option<Timestamp>,
     is_closed: bool,
+    tally: Tally,
 }
 
 /// Something that the client is told before its first batch.
@@ -178,7 +196,13 @@ impl Connection {
             pinged_at: None,
             end_sent_at: None,
             is_closed: false,
+            tally: Tally::default(),
         }
+    }
+
+    /// What was counted; whoever takes it over empties it.
+    pub fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 
     /// Takes in what happened and says what to do about it, in this order.

@@ -1,4 +1,5 @@
-//! HTTP: the hand-shake, the upgrade, the page to try it, health. One file per resource.
+//! HTTP: the hand-shake, the upgrade, the admin API, the page to try it, health. One file per
+//! resource.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     address::Door,
+    api_keys::ApiKeys,
     connectors::{Connector, Connectors},
     hub::Hub,
     limits::{self, Limits},
@@ -20,6 +22,7 @@ use crate::{
 };
 
 mod access_token;
+pub mod admin;
 mod around;
 mod demo;
 mod error;
@@ -55,6 +58,10 @@ pub struct App {
     pub sockets: TaskTracker,
     /// How often an address may shake hands.
     pub handshakes: HandshakeRates,
+    /// The keys of the admin API.
+    pub api_keys: ApiKeys,
+    /// How often an address may ask the admin API without one.
+    pub admin_failures: admin::Failures,
     /// Who is believed about whose request it is.
     pub door: Arc<Door>,
     /// Whether there was too much to do when somebody last asked.
@@ -137,6 +144,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(demo::routes())
+        .merge(admin::router(&app))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(axum::extract::DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))

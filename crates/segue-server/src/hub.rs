@@ -212,6 +212,18 @@ impl Hub {
         self.returned.lock().extend(news.iter().map(|(id, _)| *id));
     }
 
+    /// How many connections of a session there are on this node.
+    pub fn connections_of(&self, id: SessionId) -> usize {
+        self.sessions.lock().get(&id).map_or(0, |it| it.connections.len())
+    }
+
+    /// The sessions that have a connection here.
+    pub fn connected(&self) -> Vec<SessionId> {
+        let sessions = self.sessions.lock();
+        let connected = sessions.iter().filter(|(_, it)| !it.connections.is_empty());
+        connected.map(|(id, _)| *id).collect()
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.sessions.lock().values().map(|it| it.connections.len()).sum()

@@ -6,6 +6,7 @@
 //! `http` (the hand-shake), `server` (all of it together).
 
 pub mod address;
+pub mod api_keys;
 pub mod bot;
 pub mod broker;
 pub mod chat;
@@ -20,6 +21,7 @@ pub mod hub;
 pub mod item;
 pub mod jobs;
 pub mod limits;
+pub mod metrics;
 pub mod node;
 pub mod outgoing;
 pub mod overload;

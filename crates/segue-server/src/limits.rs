@@ -206,6 +206,11 @@ configurable! {
         /// While an append has waited for longer than this, new sessions are refused. 0 turns this
         /// off.
         overload_append_ms = 1_000 in 0..=PAUSE_MS_MAX;
+        /// Requests to the admin API without a valid key a second from one address. 0 turns this rate
+        /// off.
+        admin_failures_per_second = 1 in 0..=COUNT_MAX;
+        /// Such requests that one address may send at once before the rate counts.
+        admin_failures_burst = 20 in 1..=COUNT_MAX;
     }
 }
 
@@ -281,6 +286,26 @@ fixed! {
     TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
     CURSOR_MAX: u64 = 2_147_483_647;
+
+    // Administration (admin.md).
+
+    /// Keys of the admin API that are valid at a time.
+    API_KEYS_MAX: usize = 1_000;
+    /// A node believes for so long what it has read of the keys: another one may have revoked one.
+    API_KEYS_FRESH_MS: u64 = 1_000;
+    /// Name of a key.
+    API_KEY_NAME_BYTES_MAX: usize = 200;
+    /// Addresses without a valid key that are told apart; further ones share one rate.
+    ADMIN_ADDRESSES_MAX: usize = 10_000;
+    /// Sessions or entries in one answer, where the request names no number …
+    ADMIN_PAGE: usize = 50;
+    /// … and the largest number that it may name. A user's sessions are deleted so many at a time.
+    ADMIN_PAGE_MAX: usize = 500;
+    /// Where the session at which a page ended is gone, the next page goes back by so much, so that
+    /// nothing is left out.
+    ADMIN_CURSOR_SLACK_MS: u64 = 1_000;
+    /// The log of a session that is exported in one piece, as stored.
+    ADMIN_EXPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
     // What a client may send (protocol, sections 3 and 4).
 
@@ -377,6 +402,23 @@ fixed! {
     CUT_BLOCKED_BYTES_MAX: usize = 1_024;
     /// A paragraph for a native session is cut between sentences only if it is longer than this.
     NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
+
+    // Metrics (metrics.md).
+
+    /// Where the buckets of times end, in seconds.
+    METRICS_SECONDS_BUCKETS: [f64; 19] = [
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+        5.0, 10.0, 30.0, 60.0, 300.0,
+    ];
+    /// Where the buckets of writes that share a commit end.
+    METRICS_WRITES_BUCKETS: [f64; 11] =
+        [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+    /// The store has so long to answer a scrape; then its figures are absent.
+    METRICS_STORE_MS_MAX: u64 = 2_000;
+    /// Connections that one address may have to the listener of metrics.
+    METRICS_CONNECTIONS_PER_ADDRESS: u64 = 32;
+    /// States of sessions that a scrape looks up at once, so that nobody waits for it.
+    METRICS_LOOKUPS_MAX: usize = 256;
 
     // Bots (bots.md).
 

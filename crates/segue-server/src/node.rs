@@ -9,10 +9,14 @@ use segue_core::{
     Timestamp,
     ports::{Appended, Broker, Commit, Store, StoreError},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, warn};
 
-use crate::{limits, overload::AppendsUnderWay};
+use crate::{
+    limits,
+    metrics::{Metrics, floor_label},
+    overload::AppendsUnderWay,
+};
 
 /// Where a node takes time and randomness from. The simulator gives its own.
 #[derive(Clone)]
@@ -35,6 +39,8 @@ pub struct Node {
     pub work: Notify,
     /// What the store was asked to write and has not answered.
     pub appends: AppendsUnderWay,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
     broker: Arc<dyn Broker>,
     /// States as they were when last seen here. Others may have moved on: a cached state may only
     /// lead to an append, which then finds out.
@@ -82,6 +88,7 @@ impl Node {
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         sources: Sources,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let size = NonZeroUsize::new(limits::SESSIONS_CACHED_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(size));
@@ -91,6 +98,7 @@ impl Node {
             sources,
             work: Notify::new(),
             appends: AppendsUnderWay::default(),
+            metrics,
             broker,
             cache,
         }
@@ -125,6 +133,22 @@ impl Node {
         }
     }
 
+    /// How many states are in the cache.
+    pub fn cached(&self) -> usize {
+        self.cache.lock().len()
+    }
+
+    /// The floor of each session, as a metric's label has it; `None` where its state is not cached.
+    pub fn floors(&self, ids: &[SessionId]) -> Vec<Option<&'static str>> {
+        let mut floors = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(limits::METRICS_LOOKUPS_MAX) {
+            let cache = self.cache.lock();
+            let floor = |id| cache.peek(id).map(|it| floor_label(&it.state.floor));
+            floors.extend(ids.iter().map(floor));
+        }
+        floors
+    }
+
     /// Creates a session, if its token may create another one.
     pub async fn create(&self, session: Session, start: Command) -> Outcome {
         let plan = self.plan(&session, Actor::System, &[start], &[None]);
@@ -150,6 +174,7 @@ impl Node {
     pub async fn execute(&self, id: SessionId, actor: Actor, commands: &[Command]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
         let mut cached = self.cache.lock().get(&id).cloned();
+        self.metrics.cache_looked_at(cached.is_some());
         // A copy of a message is no conflict: it takes a round, and settles one of the commands.
         for _ in 0..limits::CONFLICTS_MAX + commands.len() {
             let is_cached = cached.is_some();
@@ -255,6 +280,14 @@ impl Node {
         Ok(found)
     }
 
+    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        let _under_way = self.appends.begin();
+        let began_at = Instant::now();
+        let appended = self.store.append(commit).await;
+        self.metrics.appended(began_at.elapsed(), commit.entries.len(), &appended);
+        appended
+    }
+
     /// Commit, then tell.
     async fn committed(&self, commit: &Commit) {
         self.remember(&commit.session);
@@ -264,11 +297,6 @@ impl Node {
         if !commit.jobs.is_empty() {
             self.work.notify_one();
         }
-    }
-
-    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
-        let _under_way = self.appends.begin();
-        self.store.append(commit).await
     }
 
     fn remember(&self, session: &Arc<Session>) {

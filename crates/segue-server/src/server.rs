@@ -10,12 +10,13 @@ use std::{
 use anyhow::Context as _;
 use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    address::Door,
+    address::{Door, TrustedProxies},
+    api_keys::{ApiKeys, ensure_first_key},
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
@@ -32,7 +33,8 @@ use crate::{
     },
     hub::Hub,
     jobs::Workers,
-    limits,
+    limits::{self, ServerLimits},
+    metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
     overload::OverloadLog,
@@ -42,6 +44,8 @@ use crate::{
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    /// Where metrics are asked for, and what answers.
+    metrics: Option<(SocketAddr, JoinHandle<()>)>,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
@@ -80,21 +84,33 @@ impl Server {
     ) -> anyhow::Result<Self> {
         outgoing::install_crypto();
         let given = tweaks.listener.take();
-        let (store, opened) = open_store(&config.store, tweaks)?;
+        let metrics = Arc::<Metrics>::default();
+        let (store, opened) = open_store(&config.store, &metrics, tweaks)?;
         let sources = sources();
         let keys = open_keys(&config.store, (sources.now)())?;
+        config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
         let mut folders = Folders::default();
         let connectors = Arc::new(connectors(&config, &sources, &mut folders)?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
+        let api_keys = ApiKeys::new(Arc::clone(&store));
+        if let Some(folder) = config.store.folder() {
+            let now = (sources.now)();
+            ensure_first_key(&api_keys, folder, now, &rand::random()).await?;
+        }
         let node_id = NodeId((sources.new_id)());
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, metrics));
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let stop = CancellationToken::new();
+        let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
+        let metrics = match config.metrics {
+            None => None,
+            Some(listen) => Some(serve_metrics(listen, page, stop.clone()).await?),
+        };
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
@@ -111,6 +127,8 @@ impl Server {
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
+            api_keys,
+            admin_failures: http::admin::Failures::new(&config.server_limits),
             door: Arc::clone(&door),
             overload: OverloadLog::default(),
         });
@@ -124,12 +142,17 @@ impl Server {
         });
         let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, stop, listener, workers, topics, sockets, store: opened })
+        Ok(Self { address, metrics, stop, listener, workers, topics, sockets, store: opened })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers to those who ask for metrics.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// Stops: connecting is refused at once, sockets close within a second, appends finish, running
@@ -148,6 +171,11 @@ impl Server {
         if is_broken(self.workers.await) {
             warn!("the workers died");
         }
+        if let Some((_, metrics)) = self.metrics
+            && is_broken(metrics.await)
+        {
+            warn!("the listener for metrics died");
+        }
         if is_broken(self.topics.await) {
             warn!("the watch over topics died");
         }
@@ -156,6 +184,32 @@ impl Server {
         }
         info!("stopped");
     }
+}
+
+impl Opened {
+    fn sqlite(&self) -> Option<Arc<SqliteStore>> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(store) => Some(Arc::clone(store)),
+        }
+    }
+}
+
+async fn serve_metrics(
+    listen: SocketAddr,
+    page: metrics::Page,
+    stop: CancellationToken,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = self::listen(None, listen).await?;
+    let address = listener.address()?;
+    let own = ServerLimits {
+        connections_per_address: limits::METRICS_CONNECTIONS_PER_ADDRESS,
+        ..ServerLimits::default()
+    };
+    let door = Arc::new(Door::new(TrustedProxies::default(), own, Semaphore::MAX_PERMITS));
+    let routes = metrics::router(Arc::new(page));
+    info!(%address, "answering with metrics on {address}");
+    Ok((address, tokio::spawn(serve(listener, None, routes, door, stop))))
 }
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from
@@ -200,11 +254,17 @@ async fn listen(
     Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
 }
 
-fn open_store(url: &StoreUrl, tweaks: Tweaks) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
+fn open_store(
+    url: &StoreUrl,
+    metrics: &Arc<Metrics>,
+    tweaks: Tweaks,
+) -> anyhow::Result<(Arc<dyn Store>, Opened)> {
     let (store, opened): (Arc<dyn Store>, Opened) = match url {
         StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
             let mut options = SqliteOptions::new(path);
+            let metrics = Arc::clone(metrics);
+            options.on_group = Arc::new(move |group| metrics.committed(group));
             options.hooks.before_commit = tweaks.before_commit;
             let store = Arc::new(SqliteStore::open(options)?);
             (Arc::clone(&store) as Arc<dyn Store>, Opened::Sqlite(store))
@@ -305,7 +365,8 @@ pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that nobody else may read, and its folder; one that is there is left alone.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;

@@ -25,6 +25,8 @@ use crate::{
 mod unfinished;
 
 use unfinished::Unfinished;
+/// A close that names no code (RFC 6455, section 7.1.5).
+const NO_CODE: u16 = 1005;
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -61,8 +63,8 @@ pub struct Socket {
 
 /// The socket is over.
 enum End {
-    /// The other end is gone, or said goodbye.
-    Gone,
+    /// The other end is gone, or said goodbye with this code.
+    Gone(Option<u16>),
     /// It is closed with this code.
     Close(u16),
 }
@@ -91,6 +93,7 @@ impl UnderWay {
 impl Socket {
     /// Drives the socket to its end. Commands that were received are carried out even then.
     pub async fn run(mut self, mut web: impl Web) {
+        let open = self.node.metrics.socket_opened();
         let mut under_way = UnderWay::default();
         let driven = AssertUnwindSafe(self.drive(&mut web, &mut under_way)).catch_unwind().await;
         let end = driven.unwrap_or_else(|_| {
@@ -99,11 +102,17 @@ impl Socket {
             under_way = UnderWay::default();
             End::Close(1011)
         });
-        if let End::Close(code) = end {
-            self.close(web, code).await;
-        } else {
-            drop(web);
+        match end {
+            End::Close(code) => {
+                self.node.metrics.closed_by_server(code);
+                self.close(web, code).await;
+            }
+            End::Gone(code) => {
+                self.node.metrics.closed_by_client(code);
+                drop(web);
+            }
         }
+        drop(open);
         // Frames that came before the close count (clients, section 3.1).
         loop {
             self.begin(&mut under_way);
@@ -170,7 +179,9 @@ impl Socket {
         let gate = Arc::clone(&self.subscription.gate);
         let mut context =
             Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
-        self.connection.handle(input, &mut context)
+        let outputs = self.connection.handle(input, &mut context);
+        self.node.metrics.take_tally(self.connection.tally());
+        outputs
     }
 
     /// Takes a push, and all that wait behind it: what they lead to is written together.
@@ -180,7 +191,10 @@ impl Socket {
         while let Some(push) = next {
             outputs.extend(match push {
                 Push::Items(items) => self.handle(Input::Pushed(&items)),
-                Push::Behind => self.handle(Input::Behind),
+                Push::Behind => {
+                    self.node.metrics.push_behind();
+                    self.handle(Input::Behind)
+                }
                 Push::Displaced => return self.handle(Input::Displaced),
             });
             next = self.subscription.try_next();
@@ -202,9 +216,11 @@ impl Socket {
     ) -> Result<Vec<Output>, End> {
         let now = self.node.now();
         match frame {
-            None => Err(End::Gone),
+            None => Err(End::Gone(None)),
             Some(Err(error)) => Err(end_of(error)),
-            Some(Ok(Message::Close(_))) => Err(End::Gone),
+            Some(Ok(Message::Close(frame))) => {
+                Err(End::Gone(Some(frame.map_or(NO_CODE, |it| it.code))))
+            }
             Some(Ok(Message::Text(text))) => {
                 self.subscription.see(now);
                 Ok(self.handle(Input::Text(&text)))
@@ -232,6 +248,7 @@ impl Socket {
             match output {
                 Output::Send(frame) => {
                     is_fed = true;
+                    self.node.metrics.frame_sent();
                     self.sent(web.feed(Message::Text(frame))).await?;
                 }
                 Output::Ping => {
@@ -272,7 +289,7 @@ impl Socket {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => {
                     debug!(session.id = %self.id, %error, "a socket cannot be written to");
-                    return Err(End::Gone);
+                    return Err(End::Gone(None));
                 }
                 Err(_) if self.peer.written() > written => {}
                 Err(_) => {
@@ -353,9 +370,9 @@ fn end_of(error: axum::Error) -> End {
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
             | tungstenite::error::ProtocolError::SendAfterClosing
             | tungstenite::error::ProtocolError::ReceivedAfterClosing,
-        )) => End::Gone,
+        )) => End::Gone(None),
         Some(tungstenite::Error::Protocol(_)) => End::Close(1002),
-        _ => End::Gone,
+        _ => End::Gone(None),
     }
 }
 

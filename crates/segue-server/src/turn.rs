@@ -63,6 +63,7 @@ impl TurnWorker {
             }
         };
         let connector = self.connectors.get(&held.session.facts.connector).cloned();
+        let running = self.node.metrics.turn_began();
         let mut speaker = Speaker::new(self, &held, connector.as_deref());
         let result = match &connector {
             Some(_) if room == Room::None => {
@@ -79,6 +80,8 @@ impl TurnWorker {
             }
             Err(stop) => Err(stop),
         };
+        drop(running);
+        speaker.count(&ended);
         match ended {
             Ok(()) | Err(Stop::Failed(_)) => Settled::Done,
             Err(Stop::CutShort) => self.left(id, turn).await,
@@ -195,6 +198,7 @@ impl TurnWorker {
         request: &TurnRequest,
         speaker: &mut Speaker<'_>,
     ) -> Result<(), Stop> {
+        speaker.ask();
         let mut answer: Box<dyn Answer> =
             speaker.within_limits(connector.bot.bot.answer(request)).await??;
         speaker.relay(answer.as_mut()).await

@@ -18,7 +18,7 @@ pub use client::{Ask, ClientFrame, TypingState, Undecodable, decode};
 pub use envelope::{BATCH_OVERHEAD_BYTES, batch, batch_bytes};
 pub use error::{HttpError, Refusal, notice_code, notice_message};
 pub use event::event;
-pub use time::timestamp;
+pub use time::{parse_timestamp, timestamp};
 pub use transient::{Transient, transient};
 pub(crate) use url::encode as encode_url;
 

@@ -35,7 +35,7 @@ fn assert_ends_at(session: &Session, position: Position) {
 }
 
 /// Whose session it is, where its integration says so in a text that is not too long for an index.
-pub(crate) fn user_of(facts: &Facts) -> Option<String> {
+pub fn user_of(facts: &Facts) -> Option<String> {
     #[derive(Deserialize)]
     struct Attributes {
         user_id: String,

@@ -7,6 +7,7 @@ mod memory;
 mod open_error;
 mod sqlite;
 
+pub use commit::user_of;
 pub use memory::MemoryStore;
 pub use open_error::OpenError;
-pub use sqlite::{Durability, Hooks, SqliteOptions, SqliteStore};
+pub use sqlite::{Durability, Group, Hooks, OnGroup, SqliteOptions, SqliteStore};

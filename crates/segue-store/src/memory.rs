@@ -13,9 +13,9 @@ use segue_core::{
     ConnectorId, Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId,
     Timestamp, TokenId,
     ports::{
-        Alive, Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Job, JobId, JobKind,
-        Listed, Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind, SessionQuery,
-        Settled, Store, StoreError,
+        Alive, Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Due, Figures, Job, JobId,
+        JobKind, Listed, Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind,
+        SessionQuery, Settled, Store, StoreError,
     },
 };
 
@@ -231,6 +231,17 @@ impl Store for MemoryStore {
         Ok(Put::Written)
     }
 
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        let memory = self.memory.lock();
+        let is_timer = |it: &&KeptJob| it.job.kind() == JobKind::Timers;
+        Ok(Figures {
+            sessions_live: memory.jobs.values().filter(is_timer).count() as u64,
+            turns: memory.due(JobKind::Turns, now),
+            timers: memory.due(JobKind::Timers, now),
+            alive_at: memory.alive_at,
+        })
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -372,6 +383,13 @@ impl Memory {
             }
         }
         claimed
+    }
+
+    fn due(&self, kind: JobKind, now: Timestamp) -> Due {
+        let due = self.due.range((kind, 0, JobId(i64::MIN))..=(kind, now, JobId(i64::MAX)));
+        let mut free = due.filter(|(_, _, id)| self.jobs[id].is_free(now)).peekable();
+        let since = free.peek().map(|(_, run_at, _)| *run_at);
+        Due { jobs: free.count() as u64, since }
     }
 
     fn settle_job(&mut self, node: NodeId, id: JobId, settled: Settled) {

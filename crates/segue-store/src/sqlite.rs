@@ -17,18 +17,20 @@ mod schema;
 mod threads;
 mod writer;
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
-        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, Figures, JobId, JobKind, Listed,
+        Page, Put, ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 
-pub use self::options::{Durability, Hooks, SqliteOptions};
+pub use self::options::{Durability, Group, Hooks, OnGroup, SqliteOptions};
 
 use self::append::{Verdict, append};
 use self::codec::{CommitRows, EntryRow, SessionRow, session_bytes};
@@ -47,6 +49,7 @@ const SMALL_CHANGE_BYTES: usize = 64;
 /// Dropping it does what `close` does, and blocks meanwhile.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
     readers: Readers,
     /// `None` where the database was opened to be read only.
     threads: Option<Threads>,
@@ -56,18 +59,18 @@ impl SqliteStore {
     /// Opens the database, or makes it, and takes its folder for this process. Every lease is free
     /// afterwards. Blocks while it does so.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
-        let SqliteOptions { path, hooks } = options;
+        let SqliteOptions { path, on_group, hooks } = options;
         let lock = schema::prepare_files(&path)?;
         let connection = schema::open_writer(&path)?;
         let readers = Readers::open(&path)?;
-        let threads = Threads::start(&path, connection, lock, hooks)?;
-        Ok(Self { readers, threads: Some(threads) })
+        let threads = Threads::start(&path, connection, lock, on_group, hooks)?;
+        Ok(Self { path, readers, threads: Some(threads) })
     }
 
     /// Opens a database to look at it, also while another process writes to it. Every change is
     /// refused with a `StoreError`.
     pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { readers: Readers::open(path)?, threads: None })
+        Ok(Self { path: path.to_owned(), readers: Readers::open(path)?, threads: None })
     }
 
     /// Finishes what was asked of it, carries everything into the one file, and frees the data
@@ -82,6 +85,17 @@ impl SqliteStore {
     /// What SQLite says of the connection that writes.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         self.change(0, |writing| Durability::of(&writing.connection)).await
+    }
+
+    /// How many changes wait for the writer.
+    pub fn queued_writes(&self) -> usize {
+        self.threads.as_ref().map_or(0, Threads::queued)
+    }
+
+    /// The bytes of the database and of its write-ahead log, on disk.
+    pub fn file_bytes(&self) -> io::Result<(u64, u64)> {
+        let database = fs::metadata(&self.path)?.len();
+        Ok((database, fs::metadata(schema::wal_path(&self.path))?.len()))
     }
 
     async fn change<T: Send + 'static>(
@@ -225,6 +239,10 @@ impl Store for SqliteStore {
             listed.push(Listed { session, created_at, last_seen, user_id });
         }
         Ok(listed)
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        self.readers.read(move |reader| read::figures(reader, now)).await
     }
 
     async fn delete_session(

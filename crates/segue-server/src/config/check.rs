@@ -1,6 +1,7 @@
 //! What the values mean, and which of them make no sense.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
@@ -39,6 +40,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let tls = tls(&source.tls, found);
     let store = store(&source.store, found);
     let broker = broker(&source.broker, found);
+    let metrics = metrics(&source.metrics, found);
     let limits = limits(&source.limits, &Limits::default(), found);
     let server_limits = server_limits(&source.limits, found);
     unique(&source.bots, "id", found);
@@ -59,6 +61,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         tls,
         store: store.expect(sound),
         broker: broker.expect(sound),
+        metrics,
         limits,
         server_limits,
         connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
@@ -167,6 +170,16 @@ fn broker(table: &Table, problems: &mut Problems) -> Option<BrokerUrl> {
     }
     problems.add(place, format!("broker.url: {url:?} is not {BROKER_URL}"));
     None
+}
+
+fn metrics(table: &Table, problems: &mut Problems) -> Option<SocketAddr> {
+    let (listen, place) = optional(table, "listen")?;
+    let address = listen.parse().ok();
+    if address.is_none() {
+        let text = format!("{listen:?} is not an address with a port, such as 127.0.0.1:9464");
+        problems.add(place, format!("metrics.listen: {text}"));
+    }
+    address
 }
 
 /// What a table sets of these limits.

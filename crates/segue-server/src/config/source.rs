@@ -56,17 +56,19 @@ pub enum Section {
     Tls,
     Store,
     Broker,
+    Metrics,
     Limits,
     Connectors,
     Bots,
 }
 
 impl Section {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Server,
         Self::Tls,
         Self::Store,
         Self::Broker,
+        Self::Metrics,
         Self::Limits,
         Self::Connectors,
         Self::Bots,
@@ -78,6 +80,7 @@ impl Section {
             Self::Tls => "tls",
             Self::Store => "store",
             Self::Broker => "broker",
+            Self::Metrics => "metrics",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
             Self::Bots => "bots",
@@ -100,6 +103,7 @@ impl Section {
             ],
             Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
+            Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
                 limits().chain(of_bots()).chain(of_server).collect()
@@ -214,6 +218,7 @@ pub struct Source {
     pub tls: Table,
     pub store: Table,
     pub broker: Table,
+    pub metrics: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
@@ -229,6 +234,7 @@ impl Source {
             tls: Table::new("tls", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
+            metrics: Table::new("metrics", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
@@ -309,6 +315,7 @@ impl Source {
             Section::Tls => &mut self.tls,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
+            Section::Metrics => &mut self.metrics,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
                 panic!("section {} is an array of tables", section.name())

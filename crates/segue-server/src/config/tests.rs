@@ -312,6 +312,17 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn metrics_are_off_unless_they_have_an_address() {
+    assert_eq!(load("").metrics, None);
+    let address = Some("[::1]:9464".parse().unwrap());
+    assert_eq!(load("[metrics]\nlisten = \"[::1]:9464\"").metrics, address);
+    assert_eq!(load("[metrics]\nlisten = \"\"").metrics, None);
+    let complaint = "line 2: metrics.listen: \"9464\" is not an address with a port, such as \
+                     127.0.0.1:9464";
+    refused("[metrics]\nlisten = \"9464\"", &[complaint]);
+}
+
+#[test]
 fn addresses_have_to_be_ones() {
     for (key, value, complaint) in [
         ("listen", "localhost:8080", "\"localhost:8080\" is not an address with a port, such as"),

@@ -371,6 +371,7 @@ impl Connection {
         }
         self.last_at = self.last_at.max(now);
         let id = EntryId((context.ids)());
+        self.tally.events_sent += batch.len() as u64;
         let batch: Vec<&str> = batch.iter().map(Frame::as_str).collect();
         outputs.push(Output::Send(wire::batch(id, self.last_at, &batch).into()));
         let at = now + self.limits.replay_batch_interval_ms;
@@ -404,6 +405,7 @@ impl Connection {
         }
         while let Some(item) = self.delivery.pop() {
             self.pass(&item, now);
+            self.tally.events_sent += u64::from(item.event.is_some());
             outputs.extend(item.event.map(Output::Send));
             self.think_if_due(context, outputs);
         }

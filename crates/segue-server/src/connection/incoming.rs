@@ -43,6 +43,7 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
+        self.tally.received.push("unreadable");
         let refusal = match context.gate.take(context.now, FrameKind::Rest) {
             Ok(()) => undecodable.refusal,
             Err(retry_after_ms) => Refusal::RateLimited { retry_after_ms },
@@ -56,11 +57,14 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        let kind = match frame.ask {
-            Ask::Message { .. } => FrameKind::Message,
-            Ask::Heartbeat | Ask::Typing(_) => FrameKind::Signal,
-            Ask::Join | Ask::End => FrameKind::Rest,
+        let (kind, name) = match frame.ask {
+            Ask::Message { .. } => (FrameKind::Message, "message"),
+            Ask::Heartbeat => (FrameKind::Signal, "heartbeat"),
+            Ask::Typing(_) => (FrameKind::Signal, "typing"),
+            Ask::Join => (FrameKind::Rest, "join"),
+            Ask::End => (FrameKind::Rest, "end"),
         };
+        self.tally.received.push(name);
         if let Err(retry_after_ms) = context.gate.take(context.now, kind) {
             let refusal = Refusal::RateLimited { retry_after_ms };
             return self.refuse(refusal, frame.custom, context, outputs);
@@ -152,6 +156,7 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
+        self.tally.refused.push(refusal.code());
         self.send_transient(&Transient::Refused { refusal, custom }, context, outputs);
     }
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use tracing::{Instrument, info_span};
 
-use super::{App, error::CorrelationId};
-use crate::{limits, serve::Peer};
+use super::{App, admin, error::CorrelationId};
+use crate::{limits, serve::Peer, wire::HttpError};
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-polyai-correlation-id");
 const REQUEST_HEADERS: &str =
@@ -21,12 +21,17 @@ const EXPOSED_HEADERS: &str = "Retry-After, X-PolyAI-Correlation-Id";
 /// Protocol, section 1. Every route finds the `Client` of its request.
 pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = correlation_id(&app, request.headers());
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let is_preflight = request.method() == Method::OPTIONS
+    // No page of another origin has any business with the admin API.
+    let is_shared = !request.uri().path().starts_with(admin::PREFIX);
+    let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| is_shared);
+    let is_preflight = is_shared
+        && request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let method = request.method().clone();
     // Without the query: it may hold a token.
     let path = request.uri().path().to_owned();
+    // Not the path itself: a client may choose any.
+    let route = request.extensions().get::<MatchedPath>().map(|it| it.as_str().to_owned());
     let span = info_span!("request", correlation_id = %id);
     request.extensions_mut().insert(CorrelationId(id.clone()));
     let peer = request.extensions().get::<Peer>().expect("whoever serves says who is there");
@@ -45,7 +50,10 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
         response.headers_mut().insert(CORRELATION_ID.clone(), id);
     }
     let status = response.status().as_u16();
-    let took_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started_at.elapsed();
+    let refused = response.extensions().get::<HttpError>();
+    app.node.metrics.answered(route.as_deref().unwrap_or("none"), status, took, refused);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(%method, path, status, took_ms, "{method} {path} {status}"));
     response
 }

@@ -42,6 +42,8 @@ impl IntoResponse for Refused {
         let body = self.error.body(&self.correlation_id.0);
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let mut response = (status, json, body).into_response();
+        // Counted where every answer is.
+        response.extensions_mut().insert(self.error);
         if let Some(seconds) = self.error.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -111,6 +111,7 @@ async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
         Granted::Later => {
             peer.linger();
             let code = CloseCode::TryAgain.number();
+            app.node.metrics.closed_by_server(code);
             let frame = CloseFrame { code, reason: "try again later".into() };
             if let Err(error) = web.send(Message::Close(Some(frame))).await {
                 debug!(%error, "a client did not wait to be told to come again");

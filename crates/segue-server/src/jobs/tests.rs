@@ -157,7 +157,7 @@ impl World {
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let node = Arc::new(Node::new(node_id, store, broker, sources));
+        let node = Arc::new(Node::new(node_id, store, broker, sources, Arc::default()));
         let connectors = Arc::new(self.connectors());
         let workers = Arc::new(
             Workers::start(Arc::clone(&node), Arc::clone(&hub), connectors).await.unwrap(),

@@ -8,7 +8,7 @@ use segue_core::{
     Timestamp, TurnEnd, TurnReason,
     ports::{Answer, BotError},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tracing::info;
 
 use super::{Held, TurnWorker, finished, then, until};
@@ -17,6 +17,7 @@ use crate::{
     connectors::Connector,
     hub::Watched,
     limits::{self, Limits},
+    metrics::TurnOutcome,
     node::Outcome,
 };
 
@@ -57,6 +58,10 @@ pub struct Speaker<'a> {
     /// The bot has to give something until then.
     silence_at: Timestamp,
     heard: Heard,
+    /// The bot was asked then for the first time.
+    asked_at: Option<Instant>,
+    /// The turn was ended for this.
+    failure: Option<Failure>,
 }
 
 /// What the bot gave beside what is said.
@@ -92,6 +97,8 @@ impl<'a> Speaker<'a> {
             deadline: now + limits.turn_seconds * 1_000,
             silence_at: now + limits.turn_silence_seconds * 1_000,
             heard: Heard::default(),
+            asked_at: None,
+            failure: None,
             limits,
         }
     }
@@ -101,6 +108,28 @@ impl<'a> Speaker<'a> {
         self.composer = composer(self.worker, self.style, &self.limits);
         self.heard = Heard::default();
         self.silence_at = self.worker.node.now() + self.limits.turn_silence_seconds * 1_000;
+    }
+
+    /// The bot is asked now.
+    pub fn ask(&mut self) {
+        self.asked_at.get_or_insert_with(Instant::now);
+    }
+
+    /// Counts the turn, which ended so.
+    pub fn count(&self, ended: &Result<(), Stop>) {
+        let outcome = match (ended, self.failure) {
+            (Err(Stop::CutShort), _) => TurnOutcome::CutShort,
+            (Err(Stop::Unavailable), _) => TurnOutcome::Unavailable,
+            (_, Some(Failure::Overloaded)) => TurnOutcome::Overloaded,
+            (_, Some(_)) | (Err(Stop::Failed(_)), None) => TurnOutcome::Failed,
+            (Ok(()), None) => TurnOutcome::Finished,
+        };
+        let took = self.asked_at.map(|it| it.elapsed());
+        self.worker.node.metrics.turn_ended(self.bot(), outcome, took);
+    }
+
+    fn bot(&self) -> &str {
+        self.connector.map_or("none", |it| &it.bot.id.0)
     }
 
     /// Whether anything of this attempt is in the log.
@@ -199,6 +228,7 @@ impl<'a> Speaker<'a> {
 
     /// The bot failed: closes what is open and ends the turn, in one write.
     pub async fn fail(&mut self, failure: Failure) -> Result<(), Stop> {
+        self.failure = Some(failure);
         let mut rest = std::mem::take(&mut self.held_back);
         rest.extend(self.composer.break_off());
         self.say(rest, Some(TurnEnd::Failed(failure))).await
@@ -274,6 +304,9 @@ impl<'a> Speaker<'a> {
                 return Err(Stop::CutShort);
             }
             if !outcomes.contains(&Outcome::Unavailable) {
+                if let (0, 1.., Some(asked_at)) = (self.said, count, self.asked_at) {
+                    self.worker.node.metrics.turn_first_output(self.bot(), asked_at.elapsed());
+                }
                 self.said += count;
                 return Ok(());
             }

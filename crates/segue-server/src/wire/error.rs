@@ -67,6 +67,17 @@ impl Refusal {
         })
     }
 
+    /// Every code there is.
+    pub const CODES: &[&'static str] = &[
+        "invalid_format",
+        "not_allowed",
+        "too_large",
+        "conversation_not_found",
+        "session_not_found",
+        "unavailable",
+        RATE_LIMITED,
+    ];
+
     /// For programs; stays when words change.
     pub fn code(&self) -> &'static str {
         match self {
@@ -220,6 +231,27 @@ impl HttpError {
             HttpError::WrongMethod => "method not allowed",
         }
     }
+
+    /// Every code there is.
+    pub const CODES: &[&'static str] = &[
+        "missing_authentication_headers",
+        "connector_token_does_not_exist",
+        "connector_missing_host_domain",
+        "failed_to_validate_connector",
+        "failed_to_create_access_token",
+        "missing_access_token",
+        "invalid_access_token",
+        "error_parsing_request",
+        "failed_to_create_session",
+        "failed_to_stop_turn",
+        RATE_LIMITED,
+        "invalid_connection_parameters",
+        "authentication_failed",
+        "session_not_found",
+        "connection_limit_exceeded",
+        "not_found",
+        "method_not_allowed",
+    ];
 
     /// For programs; stays when words change.
     pub fn code(&self) -> &'static str {

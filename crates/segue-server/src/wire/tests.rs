@@ -10,6 +10,7 @@ mod fuzz;
 mod oracle;
 mod properties;
 mod texts;
+mod times;
 
 const ID: EntryId = EntryId(0x0193_4b2e_7c00_7abc_8def_0123_4567_89ab);
 const AT: Timestamp = 1_778_155_200_123;

@@ -36,6 +36,51 @@ pub(super) fn write_timestamp(out: &mut String, at: Timestamp) {
     }
 }
 
+/// Reads what people write of a time in UTC: `2026-05-07`, `2026-05-07T12:00Z`,
+/// `2026-05-07T12:00:00Z`, `2026-05-07T12:00:00.123Z`. `None` for anything else, also for a day that
+/// the calendar does not have.
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let (day, time) = match text.split_once('T') {
+        Some((day, time)) => (day, time.strip_suffix('Z')?),
+        None => (text, "00:00"),
+    };
+    let [year, month, day] = numbers(day, '-', &[4, 2, 2])?[..] else { return None };
+    let (time, ms) = match time.split_once('.') {
+        Some((time, ms)) if time.len() == 8 => (time, numbers(ms, '.', &[3])?[0]),
+        Some(_) => return None,
+        None => (time, 0),
+    };
+    let widths: &[usize] = if time.len() == 5 { &[2, 2] } else { &[2, 2, 2] };
+    let clock = numbers(time, ':', widths)?;
+    let (hour, minute, second) = (clock[0], clock[1], clock.get(2).copied().unwrap_or(0));
+    if hour > 23 || minute > 59 || second > 59 || year < 1970 || !(1..=31).contains(&day) {
+        return None;
+    }
+    let of_month = days_before(year, month)? + day - 1;
+    let at = of_month * 86_400_000 + hour * 3_600_000 + minute * 60_000 + second * 1_000 + ms;
+    // A day that the month does not have would be one of the next.
+    (date(of_month) == (year, month, day)).then_some(at)
+}
+
+fn numbers(text: &str, between: char, widths: &[usize]) -> Option<Vec<u64>> {
+    let parts: Vec<&str> = text.split(between).collect();
+    let is_number = |(part, width): (&&str, &usize)| {
+        part.len() == *width && part.bytes().all(|it| it.is_ascii_digit())
+    };
+    let fits = parts.len() == widths.len() && parts.iter().zip(widths).all(is_number);
+    fits.then(|| parts.iter().map(|it| it.parse().unwrap_or(0)).collect())
+}
+
+/// Days from 1970-01-01 to the first of this month: the reverse of `date`.
+fn days_before(year: u64, month: u64) -> Option<u64> {
+    if !(1..=12).contains(&month) {
+        return None;
+    }
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5;
+    Some(days - 719_468)
+}
+
 /// The Gregorian year, month and day of a day counted from 1970-01-01.
 ///
 /// Counts from the first of March of the year 0. A leap day is then the last day of its year, and

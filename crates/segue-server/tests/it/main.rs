@@ -12,6 +12,7 @@ mod support;
 mod wire;
 
 mod access_token;
+mod admin;
 mod connect;
 mod create_session;
 mod ending;
@@ -22,6 +23,7 @@ mod limits_overload;
 mod limits_sessions;
 mod limits_turns;
 mod long_messages;
+mod metrics;
 mod requests;
 mod rules;
 mod secrets;

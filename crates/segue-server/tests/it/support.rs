@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod admin;
 mod bot;
 mod hold;
 mod http;
@@ -12,6 +13,7 @@ mod store;
 mod talk;
 mod tls;
 
+pub use admin::Admin;
 pub use bot::{Asked, Bot};
 pub use hold::Hold;
 pub use http::{Answer, Request};

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
-        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, Figures, JobId, JobKind, Listed,
+        Page, Put, ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 
@@ -261,6 +261,11 @@ impl Store for NodeStore {
         let put = self.world.store.put_record(record).await?;
         self.after("put_record").await?;
         Ok(put)
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        self.before("figures").await?;
+        self.world.store.figures(now).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -341,7 +341,8 @@ impl World {
         let store = Arc::new(NodeStore { world: Arc::clone(&world), life: Arc::clone(&life) });
         let broker = Arc::new(NodeBroker { world: Arc::clone(&world), life: Arc::clone(&life) });
         let hub = Arc::<Hub>::default();
-        let node = Arc::new(Node::new(NodeId((sources.new_id)()), store, broker, sources));
+        let id = NodeId((sources.new_id)());
+        let node = Arc::new(Node::new(id, store, broker, sources, Arc::default()));
         let connectors = Arc::new(world.connectors(&world, &life));
         let workers = loop {
             let (node, hub) = (Arc::clone(&node), Arc::clone(&hub));
@@ -421,15 +422,14 @@ impl World {
         for (name, handoff) in [("none", Handoff::None), ("client", Handoff::Client)] {
             let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
             let bot = ConfiguredBot {
-                id: BotId(name.to_owned()),
+                id: BotId("ada".to_owned()),
                 limits: BotLimits::default(),
                 profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),
             };
-            let id = ConnectorId(name.to_owned());
             let connector = Connector {
-                id: id.clone(),
+                id: ConnectorId(name.to_owned()),
                 token: Secret::new("token"),
                 hosts: Hosts::new(Vec::new()),
                 is_disabled: false,
@@ -437,7 +437,7 @@ impl World {
                 handoff,
                 bot: Arc::new(bot),
             };
-            connectors.insert(id, Arc::new(connector));
+            connectors.insert(connector.id.clone(), Arc::new(connector));
         }
         connectors
     }

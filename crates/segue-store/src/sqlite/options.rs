@@ -4,15 +4,19 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tracing::error;
 
 /// How to open a database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SqliteOptions {
     /// The file. Its folder is made where it is missing, and taken for this process.
     pub path: PathBuf,
+    /// Told of every group of writes, in the writer's thread, before anybody is answered: it must be
+    /// quick.
+    pub on_group: OnGroup,
     /// For tests.
     #[doc(hidden)]
     pub hooks: Hooks,
@@ -21,9 +25,24 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     /// The database in this file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), hooks: Hooks::default() }
+        Self { path: path.into(), on_group: Arc::new(|_| {}), hooks: Hooks::default() }
     }
 }
+
+/// What became of a group of writes, which are made durable together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// How many writes were in it.
+    pub writes: usize,
+    /// From the beginning of its transaction to the end of its sync, or to its failure.
+    pub took: Duration,
+    /// Whether it is durable. Where not, nothing of it was written; its writes may be tried again one
+    /// by one.
+    pub is_durable: bool,
+}
+
+/// Told of a group of writes.
+pub type OnGroup = Arc<dyn Fn(Group) + Send + Sync>;
 
 /// Told why the process must end.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;

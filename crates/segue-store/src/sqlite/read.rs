@@ -1,9 +1,14 @@
 //! The SQL of every read. Rows come back as they are: they are decoded by whoever waits for them.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use segue_core::{Position, Sequence, SessionId, Timestamp, ports::ReadLimit};
+use segue_core::{
+    Position, Sequence, SessionId, Timestamp,
+    ports::{Due, Figures, JobKind, ReadLimit},
+};
 
-use super::codec::{EntryRow, IdBytes, SessionRow, from_column, session_bytes, to_column};
+use super::codec::{
+    EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
+};
 
 /// The rows of a session.
 pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<SessionRow>> {
@@ -117,4 +122,36 @@ pub fn last_seen(reader: &Connection, ids: &[IdBytes]) -> rusqlite::Result<Vec<T
         seen.push(at.map_or(0, from_column));
     }
     Ok(seen)
+}
+
+/// How much there is to do, and when a node was last alive.
+pub fn figures(reader: &Connection, now: Timestamp) -> rusqlite::Result<Figures> {
+    // Both indexes of jobs begin with the kind.
+    let mut live = reader.prepare_cached(
+        "select (select count(*) from jobs where kind = ?1 and node is null)
+              + (select count(*) from jobs where kind = ?1 and node is not null)",
+    )?;
+    let live = live.query_row([kind_column(JobKind::Timers)], |row| row.get(0))?;
+    let mut alive = reader.prepare_cached("select alive_at from alive")?;
+    let alive_at: Option<i64> = alive.query_row([], |row| row.get(0))?;
+    Ok(Figures {
+        sessions_live: from_column(live),
+        turns: due(reader, JobKind::Turns, now)?,
+        timers: due(reader, JobKind::Timers, now)?,
+        alive_at: alive_at.map(from_column),
+    })
+}
+
+fn due(reader: &Connection, kind: JobKind, now: Timestamp) -> rusqlite::Result<Due> {
+    let mut select = reader.prepare_cached(
+        "select count(*), min(run_at) from (
+             select run_at from jobs where node is null and kind = ?1 and run_at <= ?2
+             union all
+             select run_at from jobs
+             where node is not null and kind = ?1 and lease_until <= ?2 and run_at <= ?2)",
+    )?;
+    select.query_row(params![kind_column(kind), to_column(now)], |row| {
+        let since: Option<i64> = row.get(1)?;
+        Ok(Due { jobs: from_column(row.get(0)?), since: since.map(from_column) })
+    })
 }

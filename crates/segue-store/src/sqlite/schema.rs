@@ -61,6 +61,13 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// The write-ahead log of a database, as SQLite names it.
+pub fn wal_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());

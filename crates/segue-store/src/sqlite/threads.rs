@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tracing::error;
 
 use super::checkpoint::CheckpointThread;
-use super::options::OnFatal;
+use super::options::{OnFatal, OnGroup};
 use super::writer::{Change, Write, WriterThread, Writing};
 use super::{Hooks, closed, schema};
 use crate::OpenError;
@@ -46,6 +46,7 @@ impl Threads {
         path: &Path,
         connection: Connection,
         lock: File,
+        on_group: OnGroup,
         hooks: Hooks,
     ) -> Result<Self, OpenError> {
         let failed = |cause| OpenError::Files { path: path.to_owned(), cause };
@@ -64,7 +65,8 @@ impl Threads {
             restart: Arc::clone(&restart),
         };
         let on_fatal = Arc::clone(&hooks.on_fatal);
-        let writer = WriterThread { writing, queue, written, restart, hooks, is_failing: false };
+        let writer =
+            WriterThread { writing, queue, written, restart, on_group, hooks, is_failing: false };
         let running = Running {
             checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
                 .map_err(failed)?,
@@ -88,6 +90,12 @@ impl Threads {
         queue.send(Box::new(change)).await.map_err(|_| gone())?;
         drop(queue);
         answer.await.map_err(|_| gone())?
+    }
+
+    /// How many changes wait for the writer.
+    pub fn queued(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.as_ref().map_or(0, |it| it.max_capacity() - it.capacity())
     }
 
     /// Lets the writer finish what it was asked for, and frees the data folder.

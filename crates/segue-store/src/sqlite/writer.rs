@@ -11,12 +11,14 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use rusqlite::{Connection, ErrorCode, ffi};
 use segue_core::ports::StoreError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::append::Known;
 use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
 use super::counts::Counts;
+use super::options::{Group, OnGroup};
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
 
@@ -125,11 +127,12 @@ pub struct WriterThread {
     pub written: SyncSender<()>,
     /// Set when the write-ahead log is to be begun anew.
     pub restart: Arc<AtomicBool>,
+    pub on_group: OnGroup,
     pub hooks: Hooks,
     pub is_failing: bool,
 }
 
-type Group = Vec<Box<dyn Write>>;
+type Waiting = Vec<Box<dyn Write>>;
 
 /// How a group failed.
 enum Failed {
@@ -143,13 +146,13 @@ impl WriterThread {
     /// Writes until nobody can ask any more, then leaves one tidy file. An error is the end of the
     /// process: nobody knows what is durable.
     pub fn run(&mut self) -> Result<(), String> {
-        let mut waiting: Group = Vec::with_capacity(GROUP_WRITES_MAX);
+        let mut waiting: Waiting = Vec::with_capacity(GROUP_WRITES_MAX);
         while self.write_next(&mut waiting)? {}
         truncate_log(&self.writing.connection)
     }
 
     /// Writes the next group of what waits; false when nobody can ask any more.
-    fn write_next(&mut self, waiting: &mut Group) -> Result<bool, String> {
+    fn write_next(&mut self, waiting: &mut Waiting) -> Result<bool, String> {
         let room = GROUP_WRITES_MAX - waiting.len();
         if waiting.is_empty() {
             if self.queue.blocking_recv_many(waiting, room) == 0 {
@@ -158,7 +161,7 @@ impl WriterThread {
         } else {
             waiting.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
         }
-        let group: Group = waiting.drain(..group_len(waiting)).collect();
+        let group: Waiting = waiting.drain(..group_len(waiting)).collect();
         self.write_group(group)?;
         if self.writing.has_erased {
             self.writing.has_erased = !erase_log(&self.writing.connection)?;
@@ -170,8 +173,15 @@ impl WriterThread {
     }
 
     /// Makes a group durable and answers it. An error is the end of the process.
-    fn write_group(&mut self, mut group: Group) -> Result<(), String> {
-        let cause = match self.commit(&mut group) {
+    fn write_group(&mut self, mut group: Waiting) -> Result<(), String> {
+        let began_at = Instant::now();
+        let committed = self.commit(&mut group);
+        (self.on_group)(Group {
+            writes: group.len(),
+            took: began_at.elapsed(),
+            is_durable: committed.is_ok(),
+        });
+        let cause = match committed {
             Ok(()) => {
                 self.note_success();
                 answer(group, &Ok(()));
@@ -192,7 +202,7 @@ impl WriterThread {
         Ok(())
     }
 
-    fn commit(&mut self, group: &mut Group) -> Result<(), Failed> {
+    fn commit(&mut self, group: &mut Waiting) -> Result<(), Failed> {
         let result = self.run_in_transaction(group);
         let Err((stage, cause)) = result else {
             // A full channel has been told already.
@@ -210,7 +220,7 @@ impl WriterThread {
         Err(Failed::RolledBack(cause))
     }
 
-    fn run_in_transaction(&mut self, group: &mut Group) -> Result<(), (Stage, rusqlite::Error)> {
+    fn run_in_transaction(&mut self, group: &mut Waiting) -> Result<(), (Stage, rusqlite::Error)> {
         let before = |cause| (Stage::BeforeCommit, cause);
         if let Some(pages) = &self.hooks.pages_max {
             let pages = pages.load(Ordering::Relaxed);
@@ -260,7 +270,7 @@ fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
-fn group_len(waiting: &Group) -> usize {
+fn group_len(waiting: &Waiting) -> usize {
     let mut bytes = 0;
     for (i, write) in waiting.iter().enumerate() {
         if bytes >= GROUP_BYTES_MAX {
@@ -271,7 +281,7 @@ fn group_len(waiting: &Group) -> usize {
     waiting.len()
 }
 
-fn answer(group: Group, result: &Result<(), StoreError>) {
+fn answer(group: Waiting, result: &Result<(), StoreError>) {
     for write in group {
         write.answer(result.clone());
     }

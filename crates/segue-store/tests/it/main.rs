@@ -100,6 +100,8 @@ contract!(memory, sqlite: {
         a_job_may_run_again,
         a_finished_jobs_name_is_not_given_again,
         many_nodes_claim_every_job_once,
+        what_is_due_and_free_is_counted,
+        a_live_session_is_one_with_a_timer,
     ],
     alive: [
         a_new_session_was_seen_when_it_began,
@@ -108,6 +110,7 @@ contract!(memory, sqlite: {
         the_time_without_a_node_is_a_downtime,
         old_downtimes_are_forgotten,
         a_clock_that_was_set_back_makes_no_downtime,
+        the_newest_time_at_which_a_node_was_alive_is_known,
         a_start_while_another_node_runs_ends_no_downtime,
     ],
     list: [

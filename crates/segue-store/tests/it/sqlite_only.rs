@@ -21,7 +21,7 @@ fn open(path: &Path) -> Arc<SqliteStore> {
 }
 
 fn open_with(path: &Path, hooks: Hooks) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(SqliteOptions { path: path.to_owned(), hooks }).unwrap())
+    Arc::new(SqliteStore::open(SqliteOptions { hooks, ..SqliteOptions::new(path) }).unwrap())
 }
 
 /// Stands between what a group has written and its commit.

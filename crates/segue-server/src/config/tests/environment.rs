@@ -29,12 +29,16 @@ fn every_key_can_be_set_by_a_variable() {
     let mut problems = Problems::default();
     source.overlay(&variables, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
+    let singles = [
+        &source.server,
+        &source.tls,
+        &source.store,
+        &source.broker,
+        &source.metrics,
+        &source.limits,
+    ];
     let tables: Vec<_> =
-        [&source.server, &source.tls, &source.store, &source.broker, &source.limits]
-            .into_iter()
-            .chain(&source.connectors)
-            .chain(&source.bots)
-            .collect();
+        singles.into_iter().chain(&source.connectors).chain(&source.bots).collect();
     for (path, key, given) in expected {
         let table = tables.iter().find(|table| table.path == path).unwrap();
         assert_eq!(table.values.get(key), Some(&given), "{path}.{key}");

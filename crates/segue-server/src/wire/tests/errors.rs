@@ -1,5 +1,7 @@
 //! What is refused over HTTP.
 
+use std::collections::BTreeSet;
+
 use crate::wire::HttpError;
 
 #[test]
@@ -58,6 +60,8 @@ fn errors_have_the_words_and_the_status_of_the_contract() {
         (HttpError::UnknownPath, 404, "not found", "not_found"),
         (HttpError::WrongMethod, 405, "method not allowed", "method_not_allowed"),
     ];
+    let codes: BTreeSet<&str> = all.iter().map(|(error, ..)| error.code()).collect();
+    assert_eq!(codes, HttpError::CODES.iter().copied().collect());
     for (error, status, text, code) in all {
         assert_eq!(error.status(), status, "{text}");
         let body = format!(

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Bot, Talk, events_of, http::Request, within};
+use crate::metrics::Scraped;
 
 /// The token of the connector that every server has.
 pub const SHOP_TOKEN: &str = "shop-token-5f1c";
@@ -166,6 +167,32 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers to those who ask for metrics.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.server.metrics_address()
+    }
+
+    /// Its metrics, which have to be turned on.
+    pub async fn metrics(&self) -> Scraped {
+        let address = self.metrics_address().expect("metrics are on");
+        let answer = Request::new(address, "GET", "/metrics").send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Scraped::read(String::from_utf8(answer.body).unwrap())
+    }
+
+    /// Its metrics as soon as they are so.
+    pub async fn metrics_once(&self, is_so: impl Fn(&Scraped) -> bool) -> Scraped {
+        let asking = async {
+            loop {
+                let scraped = self.metrics().await;
+                if is_so(&scraped) {
+                    return scraped;
+                }
+            }
+        };
+        within("the metrics to say so", asking).await
     }
 
     /// The same server, from now on reached at this address, as through a tunnel.

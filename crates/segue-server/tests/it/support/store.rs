@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
-        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, JobId, JobKind, Listed, Page, Put,
-        ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
+        Alive, Appended, ClaimedJob, Commit, Deletion, Downtime, Figures, JobId, JobKind, Listed,
+        Page, Put, ReadLimit, Record, RecordKind, SessionQuery, Settled, Store, StoreError,
     },
 };
 use segue_server::server::Tweaks;
@@ -101,5 +101,6 @@ switched! {
     deletion(id: SessionId) -> Option<Deletion>;
     records(kind: RecordKind) -> Vec<Record>;
     put_record(record: &Record) -> Put;
+    figures(now: Timestamp) -> Figures;
     check() -> ();
 }

@@ -49,6 +49,7 @@ fn the_writer_begins_the_log_anew_when_it_is_asked() {
         queue,
         written,
         restart: Arc::new(AtomicBool::new(true)),
+        on_group: Arc::new(|_| {}),
         hooks: Hooks::default(),
         is_failing: false,
     };
@@ -58,7 +59,7 @@ fn the_writer_begins_the_log_anew_when_it_is_asked() {
     });
     sender.try_send(Box::new(change)).unwrap();
 
-    assert_eq!(writer.write_next(&mut Group::new()), Ok(true));
+    assert_eq!(writer.write_next(&mut Waiting::new()), Ok(true));
     assert_eq!(answer.try_recv().unwrap(), Ok(1));
     assert!(!writer.restart.load(Ordering::Relaxed));
     // The next write is the first one in the log.
@@ -71,7 +72,7 @@ fn the_writer_begins_the_log_anew_when_it_is_asked() {
 
 #[test]
 fn a_group_ends_where_it_has_enough_bytes() {
-    let writes = |bytes: &[usize]| -> Group {
+    let writes = |bytes: &[usize]| -> Waiting {
         let write = |bytes: &usize| -> Box<dyn Write> {
             Box::new(Change::new(*bytes, |_: &mut Writing| Ok(())).0)
         };

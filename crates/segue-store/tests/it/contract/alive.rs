@@ -79,6 +79,16 @@ pub async fn a_clock_that_was_set_back_makes_no_downtime(store: &Arc<dyn Store>)
     assert_eq!(store.record_start(6_000, 0).await, Ok(vec![downtime]));
 }
 
+pub async fn the_newest_time_at_which_a_node_was_alive_is_known(store: &Arc<dyn Store>) {
+    let alive_at = || async { store.figures(1).await.unwrap().alive_at };
+    assert_eq!(alive_at().await, None);
+    store.record_start(1_000, 0).await.unwrap();
+    assert_eq!(alive_at().await, Some(1_000));
+    store.record_alive(Alive { since: 1_000, at: 3_000 }, &[]).await.unwrap();
+    store.record_alive(Alive { since: 1_000, at: 2_000 }, &[]).await.unwrap();
+    assert_eq!(alive_at().await, Some(3_000));
+}
+
 pub async fn a_start_while_another_node_runs_ends_no_downtime(store: &Arc<dyn Store>) {
     store.record_start(1_000, 0).await.unwrap();
     let real = Downtime { from: 1_000, to: 9_000 };

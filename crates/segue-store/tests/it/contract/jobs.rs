@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use segue_core::{
     NodeId, SessionId, Timestamp, Turn,
-    ports::{ClaimedJob, Job, JobId, JobKind, Settled, Store},
+    ports::{ClaimedJob, Due, Job, JobId, JobKind, Settled, Store},
 };
 use tokio::task::JoinSet;
 
@@ -171,4 +171,36 @@ pub async fn many_nodes_claim_every_job_once(store: &Arc<dyn Store>) {
     let claimed = tasks.join_all().await.concat();
     let distinct: BTreeSet<JobId> = claimed.iter().map(|it| it.id).collect();
     assert_eq!((claimed.len(), distinct.len()), (60, 60));
+}
+
+pub async fn what_is_due_and_free_is_counted(store: &Arc<dyn Store>) {
+    for run_at in [30, 10, 20, 99] {
+        add(store, run_bot(1), run_at).await;
+    }
+    add(store, Job::ExpireIdle, 25).await;
+    let nothing = Due::default();
+    let figures = store.figures(9).await.unwrap();
+    assert_eq!((figures.turns, figures.timers), (nothing, nothing));
+    let figures = store.figures(30).await.unwrap();
+    assert_eq!(figures.turns, Due { jobs: 3, since: Some(10) });
+    assert_eq!(figures.timers, Due { jobs: 1, since: Some(25) });
+    // Somebody is at them; then their leases end.
+    assert_eq!(store.claim_jobs(NODE_A, JobKind::Turns, 20, 40, 100).await.unwrap().len(), 2);
+    let figures = store.figures(39).await.unwrap();
+    assert_eq!(figures.turns, Due { jobs: 1, since: Some(30) });
+    let figures = store.figures(40).await.unwrap();
+    assert_eq!(figures.turns, Due { jobs: 3, since: Some(10) });
+}
+
+pub async fn a_live_session_is_one_with_a_timer(store: &Arc<dyn Store>) {
+    let live = || async { store.figures(100).await.unwrap().sessions_live };
+    assert_eq!(live().await, 0);
+    add(store, run_bot(1), 5).await;
+    add(store, Job::ExpireIdle, 50).await;
+    add(store, Job::ExpireIdle, 500).await;
+    assert_eq!(live().await, 2);
+    let claimed = store.claim_jobs(NODE_A, JobKind::Timers, 50, 200, 1).await.unwrap();
+    assert_eq!(live().await, 2);
+    settle(store, NODE_A, claimed[0].id, Settled::Done).await;
+    assert_eq!(live().await, 1);
 }

@@ -1,11 +1,15 @@
 //! Group commit: nothing is told before it is durable, and one commit's fault is its own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use segue_core::{
     Position,
     ports::{Appended, Store, StoreError},
 };
-use segue_store::Durability;
+use segue_store::{Durability, Group, SqliteOptions, SqliteStore};
 
 use super::{Gate, open, open_with, starts_to_wait};
 use crate::support::{ALL, create, draft, log, says, says_once};
@@ -121,4 +125,47 @@ async fn an_entry_that_cannot_be_read_is_named() {
     vandal.execute("update entries set event = '{\"is\":\"nothing_we_know\"}'", []).unwrap();
     let StoreError(cause) = store.read(session.id, Position(0), ALL).await.unwrap_err();
     assert!(cause.starts_with(&format!("entry {id} cannot be read: ")), "{cause}");
+}
+
+/// A group of three, one of them wrong: the group fails, and each is written by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_group_is_told_of_with_its_size_and_its_fate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let gate = Gate::new();
+    let groups = Arc::<Mutex<Vec<(usize, bool)>>>::default();
+    let seen = Arc::clone(&groups);
+    let on_group = Arc::new(move |group: Group| {
+        assert!(group.took > Duration::ZERO);
+        seen.lock().push((group.writes, group.is_durable));
+    });
+    let options = SqliteOptions { on_group, hooks: gate.hooks(), ..SqliteOptions::new(&path) };
+    let store = SqliteStore::open(options).unwrap();
+    let (a, b) = (create(&store, 1).await, create(&store, 1).await);
+    assert_eq!(std::mem::take(&mut *groups.lock()), [(1, true), (1, true)]);
+    assert_eq!(store.queued_writes(), 0);
+    let vandal = Connection::open(&path).unwrap();
+    vandal.execute("insert into entries values (null, 1, 2, 2, 2, x'00', null, '{}')", []).unwrap();
+
+    let held = gate.shut();
+    let blocker = create(&store, 1);
+    let mut blocker = Box::pin(blocker);
+    assert!(starts_to_wait(&mut blocker).await);
+    gate.wait_for_group();
+    let (to_a, to_b) =
+        (draft(&a, 2, vec![says("x")]).commit(), draft(&b, 2, vec![says("y")]).commit());
+    let mut calls = [store.append(&to_a), store.append(&to_b)];
+    for call in &mut calls {
+        assert!(starts_to_wait(call).await);
+    }
+    assert_eq!(store.queued_writes(), 2);
+    drop(held);
+    blocker.await;
+    for call in calls {
+        // One is recorded, the other cannot be.
+        drop(call.await);
+    }
+    assert_eq!(*groups.lock(), [(1, true), (2, false), (1, false), (1, true)]);
+    let (database, log) = store.file_bytes().unwrap();
+    assert!(database > 0 && log > 0, "{database} and {log} bytes");
 }

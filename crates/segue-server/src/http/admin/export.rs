@@ -1,0 +1,88 @@
+//! A conversation in one piece: as JSON for programs, as Markdown for people.
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use segue_core::{Entry, Position, Session, ports::ReadLimit};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ask::{Name, Params},
+    caller::Caller,
+    error::AdminError,
+    sessions::{EntryLine, SessionDetail, detail},
+};
+use crate::limits;
+
+mod markdown;
+
+/// In which form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Json,
+    Markdown,
+}
+
+/// A whole conversation.
+#[derive(Debug, Serialize)]
+struct Export {
+    session: SessionDetail,
+    entries: Vec<EntryLine>,
+}
+
+/// `GET /sessions/{id}/export`.
+pub async fn export(
+    caller: Caller,
+    Name(name): Name,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, AdminError> {
+    let session = caller.session(&name).await?;
+    let log = whole_log(&caller, &session).await?;
+    // Told from the log that was read: the session may have gone on meanwhile.
+    let session = Session::fold(session.id, &log).ok_or(AdminError::NotFound("session"))?;
+    Ok(match wanted.format {
+        Format::Json => {
+            let session = detail(&caller, &session).await?;
+            Json(Export { session, entries: log.iter().map(EntryLine::new).collect() })
+                .into_response()
+        }
+        Format::Markdown => {
+            let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+            (kind, markdown::write(&session, &log)).into_response()
+        }
+    })
+}
+
+async fn whole_log(caller: &Caller, session: &Session) -> Result<Vec<Entry>, AdminError> {
+    let mut log: Vec<Entry> = Vec::new();
+    let mut bytes_left = limits::ADMIN_EXPORT_BYTES_MAX;
+    loop {
+        let after = log.last().map_or(Position(0), |it| it.position);
+        let limit = ReadLimit { entries: limits::ADMIN_PAGE_MAX, bytes: limits::PAGE_BYTES_MAX };
+        let page = caller.entries(session, after, limit).await?;
+        let bytes = page.entries.iter().map(stored_bytes).sum();
+        bytes_left = bytes_left
+            .checked_sub(bytes)
+            .ok_or(AdminError::TooLarge("This log is too large for one piece: read its entries"))?;
+        let is_end = !page.more || page.entries.is_empty();
+        log.extend(page.entries);
+        if is_end {
+            return Ok(log);
+        }
+    }
+}
+
+fn stored_bytes(entry: &Entry) -> usize {
+    serde_json::to_vec(&entry.event).map_or(0, |it| it.len())
+}

@@ -1,0 +1,5 @@
+//! The admin API (docs/admin.md): every route, whoever asks.
+
+mod access;
+mod keys;
+mod sessions;
