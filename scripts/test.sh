@@ -34,6 +34,11 @@ browser_tests() {
 
 need chromium chromium
 need git git
+# What is in front of the server in docs/deploy.md.
+need nginx nginx-light
+need haproxy haproxy
+need caddy caddy
+need systemd-analyze systemd
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 # One build for all; the tests of every crate, then the program in a browser.

@@ -11,6 +11,7 @@ mod setup;
 mod shown;
 mod store;
 mod talk;
+#[path = "../real/tls.rs"]
 mod tls;
 
 pub use admin::Admin;

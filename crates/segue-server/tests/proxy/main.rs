@@ -9,11 +9,14 @@ mod client;
 #[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/dice.rs"]
 mod dice;
-#[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/program.rs"]
 mod program;
 #[path = "../real/raw.rs"]
 mod raw;
+
+#[expect(dead_code, reason = "the tests of TLS itself need more of it")]
+#[path = "../real/tls.rs"]
+mod tls;
 
 mod proxy;
 mod shop;
@@ -23,6 +26,8 @@ mod closes;
 mod cut;
 mod folder;
 mod handshake_fuzz;
+mod in_front;
 mod pieces;
 mod silence;
 mod stop;
+mod units;
