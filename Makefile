@@ -33,5 +33,10 @@ bite:
 soak:
 	scripts/soak.sh
 
+# How fast it is on this machine: runs every scenario of `segue load` and writes the tables of
+# docs/performance.md.
+bench:
+	scripts/bench.sh
+
 fmt:
 	$(CARGO) fmt

@@ -76,6 +76,7 @@ enum Ask {
         #[command(subcommand)]
         ask: ConfigAsk,
     },
+    Load(Box<segue_load::Options>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,6 +151,13 @@ impl Cli {
                         .map(|it| block_on(sessions::show(&it.store, id, json, out))),
                 };
                 shown.and_then(|it| Ok(unless_unread(it)?))
+            }
+            Ask::Load(options) => {
+                log(&env, "warn");
+                options
+                    .check()
+                    .map_err(Failed::Usage)
+                    .and_then(|()| segue_load::run(&options).map_err(Failed::Work))
             }
             Ask::Config { ask: ConfigAsk::Default } => {
                 print!("{DEFAULT_TOML}");

@@ -22,6 +22,7 @@ mod limits_addresses;
 mod limits_overload;
 mod limits_sessions;
 mod limits_turns;
+mod load;
 mod long_messages;
 mod metrics;
 mod requests;

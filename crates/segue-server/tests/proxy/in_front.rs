@@ -298,6 +298,9 @@ async fn stands_in_front(product: Product) {
     let mut program = launch.start().await;
     let token = client::access_token(front, TOKEN).await.unwrap();
     let id = client::session(front, &token, &json!({})).await.unwrap();
+    let asked = async |address| client::post(address, "/admin/v1/keys", "", &json!({})).await;
+    assert_eq!(asked(site.server).await.unwrap().0, 401, "the server itself asks for a key");
+    assert_eq!(asked(front).await.unwrap().0, 404, "from outside there is no administration");
     let visit = Visit { address: front, id, token };
     let mut socket = visit.greeted(front).await;
     socket.send(&say(&"x".repeat(100_000), "k-1")).await;
