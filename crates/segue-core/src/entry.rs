@@ -315,6 +315,9 @@ pub enum EndReason {
     UserEnd,
     /// The user is gone or silent.
     UserAbandoned,
-    /// The bot said so, or the session's life is over.
+    /// The bot said so, the session's life is over, or its connector was revoked.
     NaturalEnd,
+    /// An administrator revoked this session by itself. The wire calls it a natural end, and closes
+    /// with a code of its own (protocol, section 8).
+    Revoked,
 }

@@ -215,6 +215,17 @@ pub enum Command {
     },
     /// A timer asks whether the session is over.
     Expire(Expire),
+    /// An administrator ends the session.
+    Revoke(Revoked),
+}
+
+/// What an administrator has revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// This session, by itself.
+    Session,
+    /// Its connector, and with it all its sessions.
+    Connector,
 }
 
 /// How many sessions there may be; `None` without a limit.

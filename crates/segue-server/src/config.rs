@@ -10,7 +10,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use segue_core::ConnectorId;
 
+pub use check::is_id;
 pub use secret::Secret;
 pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
@@ -25,6 +26,7 @@ use source::{Given, Place, Source, Value};
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
 use crate::limits::{BotLimits, Limits, ServerLimits};
+use crate::secrets::{FOR_CONFIGURATION, SecretsKey, is_sealed};
 
 /// The documentation of the configuration, which parses to the defaults.
 pub const DEFAULT_TOML: &str = include_str!("config.default.toml");
@@ -46,6 +48,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What connects the nodes.
     pub broker: BrokerUrl,
+    /// Where the key is that secrets are kept under.
+    pub secrets_key: SecretsKeySource,
     /// Where metrics are asked for; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
@@ -109,6 +113,19 @@ pub enum BrokerUrl {
     Local,
 }
 
+/// Where the key is that secrets are kept under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretsKeySource {
+    /// In the data folder, and made at the first start.
+    DataFolder,
+    /// This is it: 32 bytes in base64url.
+    Value(Secret),
+    /// In this file.
+    File(PathBuf),
+    /// This command of the shell prints it, for instance by asking a key management service.
+    Command(String),
+}
+
 /// An integration: one token, one bot, the hosts it may be used from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
@@ -116,6 +133,15 @@ pub struct Connector {
     pub id: ConnectorId,
     /// What applications send as `X-Token`.
     pub token: Secret,
+    /// New tokens and sessions are refused, running sessions go on.
+    pub disabled: bool,
+    /// Everything else, which one that is made at run time has as well.
+    pub settings: ConnectorSettings,
+}
+
+/// What is set of a connector beside its name and its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorSettings {
     /// Where it may be used from; may be empty, and then every hand-shake is refused.
     pub hosts: Hosts,
     /// The bot that answers: one of `Config::bots`.
@@ -126,10 +152,45 @@ pub struct Connector {
     pub account: String,
     /// What it belongs to; free text, empty where not given.
     pub project: String,
-    /// New tokens and sessions are refused, running sessions go on.
-    pub disabled: bool,
+    /// Words to find it by; free text.
+    pub labels: Vec<String>,
+    /// No browser may use it: a request with an `Origin` is refused.
+    pub server_only: bool,
     /// The limits of all connectors, with its own.
     pub limits: Limits,
+}
+
+impl ConnectorSettings {
+    /// Nothing is set but the bot and the limits.
+    pub fn new(bot: BotId, limits: Limits) -> Self {
+        Self {
+            hosts: Hosts::default(),
+            bot,
+            handoff: Handoff::None,
+            account: String::new(),
+            project: String::new(),
+            labels: Vec::new(),
+            server_only: false,
+            limits,
+        }
+    }
+
+    /// Checks what somebody wants to set: the keys of `[[connectors]]`, except `id`, `token` and
+    /// `disabled`. What is absent has its default. `path` names it in the problems that are found.
+    pub fn from_json(
+        path: &str,
+        given: &serde_json::Map<String, serde_json::Value>,
+        limits: &Limits,
+        bots: &BTreeSet<&str>,
+    ) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let table = source::table_of_json(path, given, &mut problems);
+        let settings = check::connector_settings(&table, limits, bots, &mut problems);
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(problems.into_error()),
+        }
+    }
 }
 
 /// Who takes over when the bot hands off.
@@ -229,16 +290,27 @@ impl Config {
         self.connectors.iter().find(|connector| connector.id == *id)
     }
 
-    /// The connector, disabled or not, whose token this is. Compares it with every token, so that
-    /// the time says nothing about them.
-    pub fn connector_with_token(&self, offered: &str) -> Option<&Connector> {
-        let mut found = None;
-        for connector in &self.connectors {
-            if connector.token.matches(offered) {
-                found = Some(connector);
+    /// Opens every value that is sealed.
+    pub fn open_sealed(&mut self, key: &SecretsKey) -> Result<(), ConfigError> {
+        let mut problems = Problems::default();
+        let mut open = |name: String, secret: &mut Secret| {
+            if !is_sealed(secret.expose()) {
+                return;
+            }
+            match key.open_sealed(FOR_CONFIGURATION, secret.expose()) {
+                Ok(opened) => *secret = opened,
+                Err(error) => problems.add(&Place::Program, format!("{name}: {error}")),
+            }
+        };
+        for connector in &mut self.connectors {
+            open(format!("connectors.{}.token", connector.id), &mut connector.token);
+        }
+        for bot in &mut self.bots {
+            if let BotKind::Http { secret, .. } = &mut bot.kind {
+                open(format!("bots.{}.secret", bot.id), secret);
             }
         }
-        found
+        if problems.is_empty() { Ok(()) } else { Err(problems.into_error()) }
     }
 }
 

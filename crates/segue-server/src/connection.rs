@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use segue_core::{
-    BotProfile, Command, EntryId, MessageId, Position, Rejected, Sequence, Session, Timestamp,
-    ports::ReadLimit,
+    BotProfile, Command, EndReason, EntryId, Floor, MessageId, Position, Rejected, Sequence,
+    Session, Timestamp, ports::ReadLimit,
 };
 
 use crate::{
@@ -96,6 +96,8 @@ pub enum Output {
 pub enum CloseCode {
     /// 1000: the session has ended, and the client was told.
     Ended,
+    /// 4001: an administrator has revoked the session, and the client was told that it has ended.
+    Revoked,
     /// 1001: the node stops, or the client no longer answers.
     GoingAway,
     /// 1013: try again later.
@@ -105,10 +107,19 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// How a socket is closed behind the end of its session.
+    fn of(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Revoked => Self::Revoked,
+            EndReason::UserEnd | EndReason::UserAbandoned | EndReason::NaturalEnd => Self::Ended,
+        }
+    }
+
     /// The number on the wire.
     pub fn number(self) -> u16 {
         match self {
             CloseCode::Ended => 1000,
+            CloseCode::Revoked => 4001,
             CloseCode::GoingAway => 1001,
             CloseCode::TryAgain => 1013,
             CloseCode::Idle => 4002,
@@ -161,6 +172,8 @@ pub struct Connection {
     pinged_at: Option<Timestamp>,
     /// The socket was sent the session's end, or claims to have it.
     end_sent_at: Option<Timestamp>,
+    /// What the socket is closed with then.
+    end_code: CloseCode,
     is_closed: bool,
     tally: Tally,
 }
@@ -195,6 +208,10 @@ impl Connection {
             sign_at: now,
             pinged_at: None,
             end_sent_at: None,
+            end_code: match session.state.floor {
+                Floor::Ended { reason, .. } => CloseCode::of(reason),
+                _ => CloseCode::Ended,
+            },
             is_closed: false,
             tally: Tally::default(),
         }
@@ -286,7 +303,7 @@ impl Connection {
 
     fn due_close(&self, now: Timestamp) -> Option<CloseCode> {
         if let Some(at) = self.end_sent_at {
-            return (now >= at + self.limits.close_after_end_ms).then_some(CloseCode::Ended);
+            return (now >= at + self.limits.close_after_end_ms).then_some(self.end_code);
         }
         if now >= self.text_at + self.limits.connection_idle_seconds * 1_000 {
             return Some(CloseCode::Idle);

@@ -1,12 +1,12 @@
-//! The integrations this server knows, and the bots that answer through them.
+//! An integration, and the bot that answers through it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use segue_core::{BotProfile, ConnectorId, HandOffMode, ports::Bot};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{BotId, Handoff, Secret},
-    http::hosts::Hosts,
+    config::{BotId, ConnectorSettings, Handoff},
     limits::{BotLimits, Limits},
 };
 
@@ -14,18 +14,38 @@ use crate::{
 pub struct Connector {
     /// Its name.
     pub id: ConnectorId,
-    /// What proves that somebody may use it.
-    pub token: Secret,
-    /// Where it may be used from.
-    pub hosts: Hosts,
-    /// Refuses new tokens and sessions; running ones go on.
-    pub is_disabled: bool,
+    /// Where it comes from, and hence who may change it.
+    pub source: ConnectorSource,
+    /// What it may still do.
+    pub state: ConnectorState,
+    /// What is set of it. Its limits are in `limits`, too, ready to be shared.
+    pub settings: ConnectorSettings,
     /// Its limits: the server's, with its own on top.
     pub limits: Arc<Limits>,
-    /// Who takes over from the bot.
-    pub handoff: Handoff,
     /// Who answers.
     pub bot: Arc<ConfiguredBot>,
+}
+
+/// Where a connector comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectorSource {
+    /// From the configuration, which alone can change it.
+    Configuration,
+    /// It was made at run time.
+    Stored,
+}
+
+/// What a connector may still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectorState {
+    /// Everything.
+    Active,
+    /// New tokens and sessions are refused, running sessions go on.
+    Disabled,
+    /// Its sessions end; there is no way back.
+    Revoked,
 }
 
 /// A bot with what the configuration says of it.
@@ -42,14 +62,23 @@ pub struct ConfiguredBot {
     pub bot: Arc<dyn Bot>,
 }
 
-/// All of them, by name.
-pub type Connectors = BTreeMap<ConnectorId, Arc<Connector>>;
-
 impl Connector {
+    /// Whether it gives new access tokens and sessions.
+    pub fn is_open(&self) -> bool {
+        self.state == ConnectorState::Active
+    }
+
+    /// Whether a request with this `Origin`, or without one, may come from where it is used.
+    pub fn accepts_origin(&self, origin: Option<&str>) -> bool {
+        let is_registered =
+            |it: &str| !self.settings.server_only && self.settings.hosts.accept_origin(it);
+        origin.is_none_or(is_registered)
+    }
+
     /// Who carries out a handoff for which the bot wishes `mode`: the bot may choose the client
     /// where there is a handoff, never the server against the connector.
     pub fn hand_off_mode(&self, wished: Option<HandOffMode>) -> Option<HandOffMode> {
-        match (self.handoff, wished) {
+        match (self.settings.handoff, wished) {
             (Handoff::None, _) => None,
             (Handoff::Client, _) | (Handoff::Server, Some(HandOffMode::Client)) => {
                 Some(HandOffMode::Client)
@@ -60,6 +89,6 @@ impl Connector {
 
     /// Whether somebody is there who could take over. There is no desk yet.
     pub fn can_hand_off(&self) -> bool {
-        self.handoff == Handoff::Client
+        self.settings.handoff == Handoff::Client
     }
 }

@@ -13,7 +13,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     address::Door,
     api_keys::ApiKeys,
-    connectors::{Connector, Connectors},
+    connectors::Connector,
+    directory::Directory,
     hub::Hub,
     limits::{self, Limits},
     node::Node,
@@ -35,7 +36,7 @@ mod stop;
 mod ws;
 
 pub use demo::DemoConnector;
-use jwt::{Claims, Keys};
+use jwt::{Claims, SigningKeys};
 pub use rates::HandshakeRates;
 
 /// What the routes work with.
@@ -45,9 +46,9 @@ pub struct App {
     /// The connections of this node.
     pub hub: Arc<Hub>,
     /// The integrations.
-    pub connectors: Arc<Connectors>,
+    pub connectors: Arc<Directory>,
     /// What signs access tokens.
-    pub keys: Keys,
+    pub keys: Arc<SigningKeys>,
     /// The server's limits, where no connector has its own.
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.
@@ -97,8 +98,7 @@ impl App {
     fn authenticate(&self, token: &str, origin: Option<&str>) -> Option<(Claims, Arc<Connector>)> {
         let claims = self.keys.verify(token, self.node.now()).ok()?;
         let connector = self.connectors.get(&claims.connector)?;
-        let is_allowed = origin.is_none_or(|it| connector.hosts.accept_origin(it));
-        is_allowed.then(|| (claims, Arc::clone(connector)))
+        connector.accepts_origin(origin).then_some((claims, connector))
     }
 
     /// The session of this name, for the access token that created it and for no other. One that

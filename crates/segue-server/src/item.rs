@@ -1,7 +1,7 @@
 //! An entry on its way to sockets: encoded once, shared by all of them.
 
 use axum::extract::ws::Utf8Bytes;
-use segue_core::{Entry, Event, Position, Sequence, Timestamp};
+use segue_core::{EndReason, Entry, Event, Position, Sequence, Timestamp};
 
 use crate::wire;
 
@@ -35,7 +35,7 @@ pub enum Mark {
     /// The bot is no longer at work.
     TurnEnded,
     /// The session is over.
-    SessionEnded,
+    SessionEnded(EndReason),
 }
 
 impl Item {
@@ -45,7 +45,7 @@ impl Item {
             Event::SessionStarted { .. } => Mark::SessionStarted,
             Event::TurnStarted { .. } => Mark::TurnStarted,
             Event::TurnEnded { .. } => Mark::TurnEnded,
-            Event::SessionEnded { .. } => Mark::SessionEnded,
+            Event::SessionEnded { reason } => Mark::SessionEnded(reason),
             _ => Mark::Plain,
         };
         Self {

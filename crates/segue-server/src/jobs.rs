@@ -15,13 +15,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+mod housekeeping;
 mod queue;
 
 use queue::{HeldTurn, TurnQueue};
 
 use crate::{
     config::BotId,
-    connectors::{Connector, Connectors},
+    connectors::Connector,
+    directory::Directory,
     hub::Hub,
     limits::{self, Limits},
     node::{Node, Outcome},
@@ -32,7 +34,7 @@ use crate::{
 pub struct Workers {
     node: Arc<Node>,
     hub: Arc<Hub>,
-    connectors: Arc<Connectors>,
+    connectors: Arc<Directory>,
     turns: Arc<TurnWorker>,
     /// When this node started.
     started_at: Timestamp,
@@ -63,7 +65,7 @@ impl Workers {
     pub async fn start(
         node: Arc<Node>,
         hub: Arc<Hub>,
-        connectors: Arc<Connectors>,
+        connectors: Arc<Directory>,
     ) -> Result<Self, StoreError> {
         let started_at = node.now();
         let since = started_at.saturating_sub(limits::DOWNTIME_KEPT_MS);
@@ -85,6 +87,8 @@ impl Workers {
         let mut alive =
             tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
         let mut timers = tokio::time::interval(Duration::from_millis(limits::TIMERS_INTERVAL_MS));
+        let mut housekeeping =
+            tokio::time::interval(Duration::from_secs(limits::HOUSEKEEPING_SECONDS));
         let mut settled: Vec<(JobId, Settled)> = Vec::new();
         alive.tick().await;
         loop {
@@ -101,6 +105,8 @@ impl Workers {
                     }
                 }
                 _ = alive.tick() => self.record_alive().await,
+                _ = housekeeping.tick() => self.keep_house().await,
+                () = self.connectors.revocation() => housekeeping.reset_immediately(),
                 () = self.node.work.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(limits::JOBS_POLL_MS)) => {}
             }
@@ -165,7 +171,7 @@ impl Workers {
             None
         });
         let connector = session.as_ref().and_then(|it| self.connectors.get(&it.facts.connector));
-        let asks_bot = |connector: &&Arc<Connector>| {
+        let asks_bot = |connector: &Arc<Connector>| {
             let is_greeting = session.as_ref().is_some_and(|it| owes_greeting(it, turn.turn));
             !is_greeting || connector.bot.greeting.is_none()
         };

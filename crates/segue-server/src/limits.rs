@@ -142,6 +142,8 @@ configurable! {
         live_after_replay_ms = 50 in 0..=PAUSE_MS_MAX;
         /// A greeting that failed is not run again earlier than this after the last attempt.
         join_retry_seconds = 5 in 1..=SECONDS_MAX;
+        /// A session is deleted this many days after its end; 0 keeps it for ever.
+        retention_days = 90 in 0..=COUNT_MAX;
         /// Connections of one session on one node. One more is refused, or displaces a silent one.
         connections_per_session = 10 in 1..=COUNT_MAX;
         /// At the limit of connections, one that was silent for this long gives way to a new one.
@@ -243,10 +245,22 @@ fixed! {
     CONNECTOR_TOKEN_BYTES_MAX: usize = 512;
     /// Longest id of a connector or of a bot: connectors' are part of every access token.
     CONFIG_ID_BYTES_MAX: usize = 64;
+    /// Sessions of revoked connectors, and those kept for long enough, are looked for this often.
+    HOUSEKEEPING_SECONDS: u64 = 60;
+    /// Sessions in one read of the housekeeping, and deleted in one go.
+    HOUSEKEEPING_BATCH: usize = 500;
+    /// Connectors, those of the configuration and those made at run time.
+    CONNECTORS_MAX: usize = 10_000;
+    /// Tokens of one connector that are good at the same time.
+    CONNECTOR_TOKENS_MAX: usize = 8;
     /// Life of an access token: `expires_in`.
     ACCESS_TOKEN_SECONDS: u64 = 86_400;
     /// A session ends at the latest this long before its access token expires.
     ACCESS_TOKEN_MARGIN_SECONDS: u64 = 900;
+    /// A key that has signed access tokens for so long is replaced by a new one.
+    SIGNING_KEY_DAYS: u64 = 30;
+    /// How often the age of that key is looked at.
+    SIGNING_KEY_LOOK_SECONDS: u64 = 3_600;
     /// Longest access token that is verified at all.
     ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
     /// `integration_attributes` of a session, as JSON.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use segue_core::{
     Actor, Command, Entry, EntryId, MessageKey, NodeId, Position, Rejected, Session, SessionId,
     Timestamp,
-    ports::{Appended, Broker, Commit, Store, StoreError},
+    ports::{Appended, Broker, Commit, Deletion, Store, StoreError},
 };
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, warn};
@@ -167,6 +167,14 @@ impl Node {
                 Outcome::Unavailable
             }
         }
+    }
+
+    /// Deletes a session with everything that was kept of it, and returns the proof. One that goes on
+    /// has to be ended first, or its connections wait for what never comes.
+    pub async fn delete(&self, id: SessionId, by: &str) -> Result<Option<Deletion>, StoreError> {
+        let deletion = self.store.delete_session(id, self.now(), by).await?;
+        self.forget(id);
+        Ok(deletion)
     }
 
     /// Executes commands of one actor on one session: decided one after another on the same state,

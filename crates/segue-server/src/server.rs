@@ -1,6 +1,7 @@
 //! Puts the parts together: store, node, workers, routes, listener; and takes them apart again.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,11 +26,12 @@ use crate::{
     },
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
-    connectors::{ConfiguredBot, Connector, Connectors},
+    connectors::ConfiguredBot,
     descriptors,
+    directory::{Changes, Directory},
     http::{
         self, App, DemoConnector,
-        jwt::{KEY_FILE, Keys},
+        jwt::{KEY_FILE, SigningKeys},
     },
     hub::Hub,
     jobs::Workers,
@@ -38,6 +40,7 @@ use crate::{
     node::{Node, Sources},
     outgoing,
     overload::OverloadLog,
+    secrets::SecretsKey,
     serve::{Listener, serve, tls::Certificates},
 };
 
@@ -78,7 +81,7 @@ pub type AroundStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 impl Server {
     /// Starts a server. It serves when this returns.
     pub async fn start(
-        config: Config,
+        mut config: Config,
         demo: Option<DemoConnector>,
         mut tweaks: Tweaks,
     ) -> anyhow::Result<Self> {
@@ -87,10 +90,15 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         let (store, opened) = open_store(&config.store, &metrics, tweaks)?;
         let sources = sources();
-        let keys = open_keys(&config.store, (sources.now)())?;
+        let keys = Arc::new(open_keys(&config.store, (sources.now)())?);
+        let stop = CancellationToken::new();
+        tokio::spawn(rotate(Arc::clone(&keys), Arc::clone(&sources.now), stop.clone()));
+        let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
+        config.open_sealed(&secrets)?;
         config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
         let mut folders = Folders::default();
-        let connectors = Arc::new(connectors(&config, &sources, &mut folders)?);
+        let connectors =
+            Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let api_keys = ApiKeys::new(Arc::clone(&store));
@@ -105,7 +113,6 @@ impl Server {
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
-        let stop = CancellationToken::new();
         let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
         let metrics = match config.metrics {
             None => None,
@@ -254,6 +261,18 @@ async fn listen(
     Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
 }
 
+/// Replaces the key that signs access tokens when it has grown old.
+async fn rotate(
+    keys: Arc<SigningKeys>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    stop: CancellationToken,
+) {
+    let mut looks = tokio::time::interval(Duration::from_secs(limits::SIGNING_KEY_LOOK_SECONDS));
+    while let Some(_tick) = stop.run_until_cancelled(looks.tick()).await {
+        keys.rotate_when_old(now(), &rand::random());
+    }
+}
+
 fn open_store(
     url: &StoreUrl,
     metrics: &Arc<Metrics>,
@@ -277,27 +296,26 @@ fn open_store(
     Ok((store, opened))
 }
 
-fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<Keys> {
+fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<SigningKeys> {
     let random = rand::random();
     match url.folder() {
-        None => Ok(Keys::ephemeral(now, &random)),
-        Some(folder) => Ok(Keys::open(&folder.join(KEY_FILE), now, &random)?),
+        None => Ok(SigningKeys::ephemeral(now, &random)),
+        Some(folder) => Ok(SigningKeys::open(folder.join(KEY_FILE), now, &random)?),
     }
 }
 
-fn connectors(
+async fn directory(
     config: &Config,
+    store: &Arc<dyn Store>,
+    key: Arc<SecretsKey>,
     sources: &Sources,
     folders: &mut Folders,
-) -> anyhow::Result<Connectors> {
+) -> anyhow::Result<Directory> {
     // One for all bots: connections are shared, and certificates read once.
     let client = outgoing::client(&outgoing::OutgoingLimits::default())?;
-    let mut connectors = Connectors::new();
-    for connector in &config.connectors {
-        let bot = config
-            .bot(&connector.bot)
-            .with_context(|| format!("connector {} has no bot", connector.id))?;
-        let bot = Arc::new(ConfiguredBot {
+    let mut bots = BTreeMap::new();
+    for bot in &config.bots {
+        let configured = ConfiguredBot {
             id: bot.id.clone(),
             limits: bot.limits,
             profile: BotProfile {
@@ -306,19 +324,25 @@ fn connectors(
             },
             greeting: bot.greeting.clone(),
             bot: open_bot(bot, &client, sources, folders)?,
-        });
-        let connector = Connector {
-            id: connector.id.clone(),
-            token: connector.token.clone(),
-            hosts: connector.hosts.clone(),
-            is_disabled: connector.disabled,
-            limits: Arc::new(connector.limits),
-            handoff: connector.handoff,
-            bot,
         };
-        connectors.insert(connector.id.clone(), Arc::new(connector));
+        bots.insert(bot.id.clone(), Arc::new(configured));
     }
-    Ok(connectors)
+    let mut configured = Vec::new();
+    for connector in &config.connectors {
+        let bot = bots.get(&connector.settings.bot);
+        let bot = bot.with_context(|| format!("connector {} has no bot", connector.id))?;
+        configured.push((connector.clone(), Arc::clone(bot)));
+    }
+    let changes = Changes {
+        store: Arc::clone(store),
+        key,
+        now: Arc::clone(&sources.now),
+        bots,
+        limits: config.limits,
+        changing: tokio::sync::Mutex::default(),
+        has_revoked: tokio::sync::Notify::default(),
+    };
+    Ok(Directory::open(configured, changes).await?)
 }
 
 fn open_bot(

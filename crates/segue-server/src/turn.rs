@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::{
     bot::history::{self, HistoryLimits},
-    connectors::{Connector, Connectors},
+    connectors::Connector,
+    directory::Directory,
     hub::Hub,
     limits,
     node::{Node, Outcome},
@@ -32,7 +33,7 @@ pub struct TurnWorker {
     /// Tells when a turn is cut short.
     pub hub: Arc<Hub>,
     /// Who answers.
-    pub connectors: Arc<Connectors>,
+    pub connectors: Arc<Directory>,
 }
 
 /// Whether the bot has room for a turn.
@@ -62,7 +63,7 @@ impl TurnWorker {
                 return Settled::Again { run_at: self.node.now() + limits::TURN_RETRY_MS };
             }
         };
-        let connector = self.connectors.get(&held.session.facts.connector).cloned();
+        let connector = self.connectors.get(&held.session.facts.connector);
         let running = self.node.metrics.turn_began();
         let mut speaker = Speaker::new(self, &held, connector.as_deref());
         let result = match &connector {

@@ -1,8 +1,8 @@
 //! The rules: what follows from a command.
 
 use super::{
-    Actor, Command, Decision, Expire, Failure, Floor, Greeting, Rejected, Running, Say, Session,
-    SessionsMax, Then, TurnEnd,
+    Actor, Command, Decision, Expire, Failure, Floor, Greeting, Rejected, Revoked, Running, Say,
+    Session, SessionsMax, Then, TurnEnd,
 };
 use crate::{
     AttemptId, BotProfile, EndReason, Event, HandOffMode, HandOffReason, Json, Level, Notice,
@@ -66,6 +66,13 @@ impl Session {
             }
 
             (Command::Expire(clocks), Actor::System) => self.decide_expire(now, clocks)?,
+            (Command::Revoke(revoked), Actor::System) => {
+                let reason = match revoked {
+                    Revoked::Session => EndReason::Revoked,
+                    Revoked::Connector => EndReason::NaturalEnd,
+                };
+                self.end(reason, None)
+            }
 
             // Nobody else may ask for it: a fault of ours, and no reason to change anything.
             _ => return Err(Rejected::Outlived),

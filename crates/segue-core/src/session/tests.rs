@@ -101,6 +101,14 @@ impl Stage {
                 let command = self.by_user(verb, rest);
                 self.run(Actor::User, &[command])
             }
+            "system" if verb == "revokes" => {
+                let revoked = match rest {
+                    "session" => Revoked::Session,
+                    "connector" => Revoked::Connector,
+                    other => panic!("the system does not revoke a {other}"),
+                };
+                self.run(Actor::System, &[Command::Revoke(revoked)])
+            }
             "system" => self.run(Actor::System, &[expire(rest)]),
             worker => {
                 let command = self.by_worker(worker, verb, rest);

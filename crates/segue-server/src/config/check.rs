@@ -9,8 +9,8 @@ use segue_core::ConnectorId;
 
 use super::source::{Place, Source, Table, hint};
 use super::{
-    Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, Handoff, Problems, Secret,
-    Server, StoreUrl, TlsFiles,
+    Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, ConnectorSettings, Handoff,
+    Problems, Secret, SecretsKeySource, Server, StoreUrl, TlsFiles,
 };
 use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
@@ -40,6 +40,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let tls = tls(&source.tls, found);
     let store = store(&source.store, found);
     let broker = broker(&source.broker, found);
+    let secrets_key = secrets_key(&source.secrets, found);
     let metrics = metrics(&source.metrics, found);
     let limits = limits(&source.limits, &Limits::default(), found);
     let server_limits = server_limits(&source.limits, found);
@@ -61,6 +62,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         tls,
         store: store.expect(sound),
         broker: broker.expect(sound),
+        secrets_key: secrets_key.expect(sound),
         metrics,
         limits,
         server_limits,
@@ -172,6 +174,23 @@ fn broker(table: &Table, problems: &mut Problems) -> Option<BrokerUrl> {
     None
 }
 
+fn secrets_key(table: &Table, problems: &mut Problems) -> Option<SecretsKeySource> {
+    let value = optional(table, "key").map(|(key, _)| Secret::new(key));
+    let file = optional(table, "key_file").map(|(path, _)| PathBuf::from(path));
+    let command = optional(table, "key_command").map(|(command, _)| command.to_owned());
+    match (value, file, command) {
+        (None, None, None) => Some(SecretsKeySource::DataFolder),
+        (Some(key), None, None) => Some(SecretsKeySource::Value(key)),
+        (None, Some(path), None) => Some(SecretsKeySource::File(path)),
+        (None, None, Some(command)) => Some(SecretsKeySource::Command(command)),
+        _ => {
+            let text = "only one of key, key_file and key_command can be given";
+            problems.add(&table.place, format!("secrets: {text}"));
+            None
+        }
+    }
+}
+
 fn metrics(table: &Table, problems: &mut Problems) -> Option<SocketAddr> {
     let (listen, place) = optional(table, "listen")?;
     let address = listen.parse().ok();
@@ -247,6 +266,7 @@ fn connector(
     let id = id(table, problems);
     let token = required(table, "token", problems);
     if let Some((text, place)) = token
+        && !crate::secrets::is_sealed(text)
         && !(text.len() <= CONNECTOR_TOKEN_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic()))
     {
         let text = "has to fit into a header: printable ASCII without spaces";
@@ -255,6 +275,22 @@ fn connector(
             format!("{}.token: {text}, at most {CONNECTOR_TOKEN_BYTES_MAX} bytes", table.path),
         );
     }
+    let settings = connector_settings(table, defaults, bots, problems);
+    Some(Connector {
+        id: ConnectorId(id?.to_owned()),
+        token: Secret::new(token?.0),
+        disabled: table.flag("disabled").unwrap_or(false),
+        settings: settings?,
+    })
+}
+
+/// What is set of a connector beside its name and its token.
+pub fn connector_settings(
+    table: &Table,
+    defaults: &Limits,
+    bots: &BTreeSet<&str>,
+    problems: &mut Problems,
+) -> Option<ConnectorSettings> {
     let mut hosts = Vec::new();
     hosts.extend(registered(table, "hosts", Host::domain, problems));
     hosts.extend(registered(table, "apps", Host::app, problems));
@@ -271,15 +307,14 @@ fn connector(
     }
     let handoff = handoff(table, problems);
     let limits = limits(table, defaults, problems);
-    Some(Connector {
-        id: ConnectorId(id?.to_owned()),
-        token: Secret::new(token?.0),
+    Some(ConnectorSettings {
         hosts: Hosts::new(hosts),
         bot: BotId(bot?.0.to_owned()),
         handoff: handoff?,
         account: text_or(table, "account", "").0.to_owned(),
         project: text_or(table, "project", "").0.to_owned(),
-        disabled: table.flag("disabled").unwrap_or(false),
+        labels: table.texts("labels").map_or_else(Vec::new, |(labels, _)| labels.to_vec()),
+        server_only: table.flag("server_only").unwrap_or(false),
         limits,
     })
 }
@@ -467,14 +502,14 @@ fn warnings(config: &Config, source: &Source) -> Vec<String> {
         let text = "server.public_url begins with http: but the server speaks nothing but TLS";
         warnings.push(text.to_owned());
     }
-    for connector in config.connectors.iter().filter(|connector| connector.hosts.is_empty()) {
+    for connector in config.connectors.iter().filter(|it| it.settings.hosts.is_empty()) {
         warnings.push(format!(
             "connectors.{} has neither hosts nor apps: nobody can use it",
             connector.id
         ));
     }
     let tables = std::iter::once((&source.limits, &config.limits));
-    let own = source.connectors.iter().zip(config.connectors.iter().map(|c| &c.limits));
+    let own = source.connectors.iter().zip(config.connectors.iter().map(|it| &it.settings.limits));
     for (table, limits) in tables.chain(own) {
         for name in ["connection_idle_seconds", "idle_seconds"] {
             if table.whole(name).is_some()

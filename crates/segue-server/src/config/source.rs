@@ -56,6 +56,7 @@ pub enum Section {
     Tls,
     Store,
     Broker,
+    Secrets,
     Metrics,
     Limits,
     Connectors,
@@ -63,11 +64,12 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Server,
         Self::Tls,
         Self::Store,
         Self::Broker,
+        Self::Secrets,
         Self::Metrics,
         Self::Limits,
         Self::Connectors,
@@ -80,6 +82,7 @@ impl Section {
             Self::Tls => "tls",
             Self::Store => "store",
             Self::Broker => "broker",
+            Self::Secrets => "secrets",
             Self::Metrics => "metrics",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
@@ -103,6 +106,11 @@ impl Section {
             ],
             Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
             Self::Store | Self::Broker => vec![key("url", Kind::Text)],
+            Self::Secrets => vec![
+                key("key", Kind::Text),
+                key("key_file", Kind::Text),
+                key("key_command", Kind::Text),
+            ],
             Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
@@ -117,6 +125,8 @@ impl Section {
                 key("handoff", Kind::Text),
                 key("account", Kind::Text),
                 key("project", Kind::Text),
+                key("labels", Kind::Texts),
+                key("server_only", Kind::Flag),
                 key("disabled", Kind::Flag),
             ]
             .into_iter()
@@ -218,6 +228,7 @@ pub struct Source {
     pub tls: Table,
     pub store: Table,
     pub broker: Table,
+    pub secrets: Table,
     pub metrics: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
@@ -234,6 +245,7 @@ impl Source {
             tls: Table::new("tls", Place::Program),
             store: Table::new("store", Place::Program),
             broker: Table::new("broker", Place::Program),
+            secrets: Table::new("secrets", Place::Program),
             metrics: Table::new("metrics", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
@@ -315,6 +327,7 @@ impl Source {
             Section::Tls => &mut self.tls,
             Section::Store => &mut self.store,
             Section::Broker => &mut self.broker,
+            Section::Secrets => &mut self.secrets,
             Section::Metrics => &mut self.metrics,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
@@ -388,6 +401,48 @@ impl Source {
             }
         }
         settable
+    }
+}
+
+/// What somebody wants to set of a connector that is made at run time.
+pub fn table_of_json(
+    path: &str,
+    given: &serde_json::Map<String, serde_json::Value>,
+    problems: &mut Problems,
+) -> Table {
+    let mut table = Table::new(path, Place::Program);
+    let keys: Vec<Key> = Section::Connectors
+        .keys()
+        .into_iter()
+        .filter(|key| !matches!(key.name, "id" | "token" | "disabled"))
+        .collect();
+    for (name, value) in given {
+        let Some(key) = keys.iter().find(|key| key.name == name) else {
+            let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            let text = unknown("key", name, &known);
+            problems.add(&Place::Program, format!("{path}: {text}"));
+            continue;
+        };
+        let value = from_json(key.kind, value).unwrap_or_else(|| {
+            problems.add(&Place::Program, format!("{path}.{name}: expected {}", key.kind));
+            Value::Reported
+        });
+        table.values.insert(key.name, Given { value, place: Place::Program });
+    }
+    table
+}
+
+fn from_json(kind: Kind, value: &serde_json::Value) -> Option<Value> {
+    match kind {
+        Kind::Text => value.as_str().map(|text| Value::Text(text.to_owned())),
+        Kind::Flag => value.as_bool().map(Value::Flag),
+        Kind::Whole => value.as_u64().map(Value::Whole),
+        Kind::Texts => value
+            .as_array()?
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map(Value::Texts),
     }
 }
 

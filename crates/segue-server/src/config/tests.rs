@@ -105,25 +105,25 @@ fn a_sound_file_is_read_in_full() {
     };
     assert_eq!(shop.id, ConnectorId("my-shop".to_owned()));
     assert!(shop.token.matches("token-of-the-shop"));
-    assert!(shop.hosts.accept_host("www.example.com"));
-    assert!(shop.hosts.accept_host("localhost:3000"));
-    assert!(shop.hosts.accept_host("com.example.app"));
-    assert!(!shop.hosts.accept_host("localhost:3001"));
-    assert_eq!(shop.bot, BotId("ada".to_owned()));
-    assert_eq!(shop.handoff, Handoff::Client);
-    assert_eq!((shop.account.as_str(), shop.project.as_str()), ("acme", "shop"));
+    assert!(shop.settings.hosts.accept_host("www.example.com"));
+    assert!(shop.settings.hosts.accept_host("localhost:3000"));
+    assert!(shop.settings.hosts.accept_host("com.example.app"));
+    assert!(!shop.settings.hosts.accept_host("localhost:3001"));
+    assert_eq!(shop.settings.bot, BotId("ada".to_owned()));
+    assert_eq!(shop.settings.handoff, Handoff::Client);
+    assert_eq!((shop.settings.account.as_str(), shop.settings.project.as_str()), ("acme", "shop"));
     assert!(shop.disabled);
-    assert_eq!(shop.limits, Limits { idle_seconds: 800, turn_seconds: 30, ..limits });
-    assert_eq!(plain.handoff, Handoff::None);
+    assert_eq!(shop.settings.limits, Limits { idle_seconds: 800, turn_seconds: 30, ..limits });
+    assert_eq!(plain.settings.handoff, Handoff::None);
     assert!(!plain.disabled);
-    assert_eq!(plain.limits, limits);
+    assert_eq!(plain.settings.limits, limits);
 
-    let ada = config.bot(&shop.bot).unwrap();
+    let ada = config.bot(&shop.settings.bot).unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(ada.avatar_url.as_deref(), Some("https://example.com/%C3%A4.png"));
     assert_eq!(ada.greeting.as_deref(), Some("Hello"));
     assert_eq!(ada.kind, BotKind::Knowledge { topics: Some("some/folder".into()) });
-    let mine = config.bot(&plain.bot).unwrap();
+    let mine = config.bot(&plain.settings.bot).unwrap();
     assert_eq!(mine.greeting, None);
     assert_eq!(mine.avatar_url, None);
     let url = Url::parse("http://localhost:9000/turn?v=1").unwrap();
@@ -132,12 +132,9 @@ fn a_sound_file_is_read_in_full() {
 }
 
 #[test]
-fn connectors_are_found_by_token_and_by_id() {
+fn connectors_are_found_by_id() {
     let config = load(SOUND);
     let shop = ConnectorId("my-shop".to_owned());
-    assert_eq!(config.connector_with_token("token-of-the-shop").unwrap().id, shop);
-    assert_eq!(config.connector_with_token("token-of-the-sho"), None);
-    assert_eq!(config.connector_with_token(""), None);
     assert_eq!(config.connector(&shop).unwrap().id, shop);
     assert_eq!(config.connector(&ConnectorId("shop".to_owned())), None);
 }
@@ -236,11 +233,7 @@ fn a_key_that_does_not_exist_is_named_with_its_line_and_the_nearest() {
         "\"a banana\\nb\" = 1",
         &[&format!("line 1: unknown section a banana\\nb; known are {sections}")],
     );
-    refused(
-        "[server]\nbanana = 1",
-        &["line 2: server: unknown key banana; known are listen, public_url, \
-               trusted_proxies"],
-    );
+    refused("[store]\nbanana = 1", &["line 2: store: unknown key banana; known are url"]);
 }
 
 #[test]
@@ -435,7 +428,7 @@ fn a_connector_may_repeat_any_limit() {
         let mut own = LimitsOverrides::default();
         own.set(limit.name, limit.max);
         assert_eq!(config.limits.get(limit.name), Some(limit.max - 1));
-        assert_eq!(config.connectors[0].limits, config.limits.with(&own));
+        assert_eq!(config.connectors[0].settings.limits, config.limits.with(&own));
     }
 }
 

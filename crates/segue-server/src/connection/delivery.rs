@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use segue_core::{EntryId, Position, Sequence, Session, Timestamp, ports::ReadLimit};
 
-use super::{Connection, Context, Fetched, Output};
+use super::{CloseCode, Connection, Context, Fetched, Output};
 use crate::{
     item::{Frame, Item, Mark},
     limits,
@@ -421,8 +421,9 @@ impl Connection {
                 self.delivery.thinking_at.get_or_insert(now);
             }
             Mark::TurnEnded => self.delivery.thinking_at = None,
-            Mark::SessionEnded => {
+            Mark::SessionEnded(reason) => {
                 self.delivery.thinking_at = None;
+                self.end_code = CloseCode::of(reason);
                 self.end_sent_at = Some(now);
             }
             Mark::Plain | Mark::SessionStarted => {}

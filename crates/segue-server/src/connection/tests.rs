@@ -113,6 +113,10 @@ impl Log {
         self.add(Event::SessionEnded { reason: EndReason::UserEnd })
     }
 
+    fn revoked(&mut self) -> Position {
+        self.add(Event::SessionEnded { reason: EndReason::Revoked })
+    }
+
     /// What a store would return.
     fn page(&self, after: Position, limit: ReadLimit) -> Fetched {
         let mut bytes = 0;

@@ -33,9 +33,9 @@ pub async fn create(
     let refuse = |error| correlation_id.refuse(error);
     app.admit_new().map_err(refuse)?;
     let token = text(&headers, "x-token");
-    let known = token
-        .as_deref()
-        .and_then(|token| app.connectors.values().find(|it| it.token.matches(token)));
+    let now = app.node.now();
+    let known = token.as_deref().and_then(|token| app.connectors.by_token(token, now));
+    let known = known.as_ref();
     let limits = known.map_or(&app.limits, |it| &it.limits);
     app.handshakes
         .take(app.node.now(), client.address, known.map(|it| &it.id), limits)
@@ -43,16 +43,13 @@ pub async fn create(
     let (Some(_), Some(host)) = (&token, text(&headers, "x-host")) else {
         return Err(refuse(HttpError::MissingAuthenticationHeaders));
     };
-    let connector = known
-        .filter(|it| !it.is_disabled)
-        .ok_or_else(|| refuse(HttpError::UnknownConnectorToken))?;
-    if connector.hosts.is_empty() {
+    let connector =
+        known.filter(|it| it.is_open()).ok_or_else(|| refuse(HttpError::UnknownConnectorToken))?;
+    if connector.settings.hosts.is_empty() {
         return Err(refuse(HttpError::NoHostRegistered));
     }
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
-    let is_allowed = connector.hosts.accept_host(&host)
-        && origin.is_none_or(|it| connector.hosts.accept_origin(it));
-    if !is_allowed {
+    if !connector.settings.hosts.accept_host(&host) || !connector.accepts_origin(origin) {
         return Err(refuse(HttpError::HostMismatch));
     }
     let token = TokenId(uuid::Uuid::from_u128(app.node.new_id()).to_string());

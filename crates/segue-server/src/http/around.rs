@@ -77,7 +77,7 @@ fn correlation_id(app: &App, headers: &HeaderMap) -> String {
 fn add_cors(app: &App, origin: &HeaderValue, is_preflight: bool, headers: &mut HeaderMap) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Ok(text) = origin.to_str() else { return };
-    if !app.connectors.values().any(|it| it.hosts.accept_origin(text)) {
+    if !app.connectors.all().iter().any(|it| it.accepts_origin(Some(text))) {
         return;
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -85,7 +85,13 @@ impl Host {
         if text.contains('*') {
             return Err(HostError::Wildcard);
         }
-        Place::parse(text).map(|place| Self(Registered::Host(place)))
+        let place = Place::parse(text)?;
+        if let Name::Domain(name) = &place.name
+            && is_public_suffix(name)
+        {
+            return Err(HostError::PublicSuffix);
+        }
+        Ok(Self(Registered::Host(place)))
     }
 
     /// The namespace of an app as its store knows it: `com.yourcompany.app`.
@@ -122,6 +128,9 @@ pub enum HostError {
     /// Subdomains are included anyway.
     #[error("must not hold a wildcard: the subdomains of a host are included")]
     Wildcard,
+    /// Names below it belong to many people.
+    #[error("is a public suffix: names below it belong to others too; register your own name")]
+    PublicSuffix,
     /// Not the name of an app.
     #[error("is not the namespace of an app, such as com.yourcompany.app")]
     NoApp,
@@ -222,11 +231,26 @@ impl Name {
             return Ok(Self::Address(address.into()));
         }
         let sound = |label: &str| (1..=LABEL_BYTES_MAX).contains(&label.len());
-        if name.len() > NAME_BYTES_MAX || !name.split('.').all(sound) || ends_in_number(name) {
+        // An asterisk may have come in another script, and is no wildcard here.
+        if name.len() > NAME_BYTES_MAX
+            || name.contains('*')
+            || !name.split('.').all(sound)
+            || ends_in_number(name)
+        {
             return Err(HostError::NoHost);
         }
         Ok(Self::Domain(name.to_owned()))
     }
+}
+
+/// Whether everybody may register a name below this one: `com`, `co.uk`, `github.io`. Names that the
+/// list does not have, such as `localhost`, are somebody's own. Where every name below is one
+/// (`*.kawasaki.jp`), this one covers them all.
+fn is_public_suffix(name: &str) -> bool {
+    let is_listed = |name: &str| {
+        psl::suffix(name.as_bytes()).is_some_and(|it| it.is_known() && it == name.as_bytes())
+    };
+    is_listed(name) || is_listed(&format!("any.{name}"))
 }
 
 fn is_scheme(text: &str) -> bool {

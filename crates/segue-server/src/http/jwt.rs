@@ -15,10 +15,12 @@ use thiserror::Error;
 use crate::limits::{ACCESS_TOKEN_BYTES_MAX, ACCESS_TOKEN_SECONDS};
 
 mod file;
+mod signing;
 #[cfg(test)]
 mod tests;
 
 pub use file::KeyFileError;
+pub use signing::SigningKeys;
 
 /// Who makes these tokens. Not the public address: changing that must not end conversations.
 const ISSUER: &str = "segue";
@@ -150,6 +152,18 @@ impl Keys {
             iat: payload.iat,
             exp: payload.exp,
         })
+    }
+
+    /// These with a newer one, without those whose last token has expired. A key signs until the one
+    /// behind it is made.
+    fn with_new(&self, now: Timestamp, random: &[u8; KEY_RANDOM_BYTES]) -> Self {
+        let mut keys = self.keys.clone();
+        keys.push(Key::from_random(random, now));
+        let has_tokens = |i: usize| {
+            keys.get(i + 1).is_none_or(|it| it.made_at_seconds + ACCESS_TOKEN_SECONDS > now / 1_000)
+        };
+        let kept = (0..keys.len()).filter(|i| has_tokens(*i)).map(|i| keys[i].clone()).collect();
+        Self { keys: kept }
     }
 
     fn newest(&self) -> &Key {

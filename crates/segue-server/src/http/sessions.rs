@@ -52,7 +52,7 @@ pub async fn create(
     let token = bearer(&headers).map_err(refuse)?;
     app.admit_new().map_err(refuse)?;
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
-    let known = app.authenticate(token, origin).filter(|(_, connector)| !connector.is_disabled);
+    let known = app.authenticate(token, origin).filter(|(_, connector)| connector.is_open());
     let now = app.node.now();
     let connector = known.as_ref().map(|(_, connector)| connector);
     let limits = connector.map_or(&app.limits, |it| &it.limits);

@@ -13,18 +13,19 @@ use segue_core::{
     ports::{Answer, Bot, BotError, ReadLimit, Store, TurnRequest},
 };
 use segue_store::MemoryStore;
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::*;
 use crate::{
     broker::LocalBroker,
-    config::{BotId, Handoff, Secret},
-    connectors::{ConfiguredBot, Connector},
-    http::hosts::Hosts,
+    config::BotId,
+    connectors::{ConfiguredBot, ConnectorState},
+    directory::{Changes, NewConnector},
     hub::{Admission, Subscription},
     limits::BotLimits,
     node::Sources,
     rates::SessionGate,
+    secrets::SecretsKey,
 };
 
 pub(crate) const ID: SessionId = SessionId(1);
@@ -32,6 +33,10 @@ const START: Timestamp = 1_000_000_000;
 pub(crate) const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+
+fn demo() -> ConnectorId {
+    ConnectorId("demo".into())
+}
 
 /// One thing that the bot of these tests does, in its order.
 #[derive(Debug, Clone)]
@@ -106,6 +111,7 @@ pub(crate) struct World {
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
     pub(crate) hub: Arc<Hub>,
+    connectors: Arc<Directory>,
     stop: CancellationToken,
     workers: JoinHandle<()>,
 }
@@ -157,15 +163,15 @@ impl World {
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let node_id = NodeId((sources.new_id)());
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let connectors = Arc::new(self.connectors(&sources).await);
         let node = Arc::new(Node::new(node_id, store, broker, sources, Arc::default()));
-        let connectors = Arc::new(self.connectors());
-        let workers = Arc::new(
-            Workers::start(Arc::clone(&node), Arc::clone(&hub), connectors).await.unwrap(),
-        );
+        let workers =
+            Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await;
+        let workers = Arc::new(workers.unwrap());
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let workers = tokio::spawn(async move { workers.run(stopped, Duration::ZERO).await });
-        self.node = Some(Running { node, hub, stop, workers });
+        self.node = Some(Running { node, hub, connectors, stop, workers });
     }
 
     pub(crate) async fn stop_node(&mut self) {
@@ -174,8 +180,8 @@ impl World {
         workers.await.unwrap();
     }
 
-    fn connectors(&self) -> Connectors {
-        let id = ConnectorId("demo".into());
+    /// The connector of the session is a stored one, as the store has it by now.
+    async fn connectors(&self, sources: &Sources) -> Directory {
         let bot = Arc::new(ConfiguredBot {
             id: BotId("ada".into()),
             limits: BotLimits::default(),
@@ -183,16 +189,21 @@ impl World {
             greeting: None,
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,
         });
-        let connector = Connector {
-            id: id.clone(),
-            token: Secret::new("secret"),
-            hosts: Hosts::default(),
-            is_disabled: false,
-            limits: Arc::new(self.limits),
-            handoff: Handoff::None,
-            bot,
+        let changes = Changes {
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            key: Arc::new(SecretsKey::from_bytes(&[1; 32])),
+            now: Arc::clone(&sources.now),
+            bots: [(BotId("bot".into()), bot)].into(),
+            limits: self.limits,
+            changing: tokio::sync::Mutex::default(),
+            has_revoked: Notify::default(),
         };
-        [(id, Arc::new(connector))].into()
+        let directory = Directory::open(Vec::new(), changes).await.unwrap();
+        if directory.get(&demo()).is_none() {
+            let settings = [("bot".to_owned(), "bot".into())].into_iter().collect();
+            directory.create(NewConnector { id: demo(), settings }).await.unwrap();
+        }
+        directory
     }
 
     /// The bot's next answers, one list for each request.
@@ -361,6 +372,57 @@ async fn downtime_does_not_lengthen_the_life_of_a_session() {
     world.start_node().await;
     world.beat_until(60 * MINUTE).await;
     assert_ended(world.end().await, EndReason::NaturalEnd, 50 * MINUTE);
+}
+
+/// Covers 8.27.
+#[tokio::test(start_paused = true)]
+async fn revoking_a_connector_ends_its_sessions_at_once() {
+    let world = World::new(23 * HOUR).await;
+    world.run_until(5 * SECOND).await;
+    world.node().connectors.set_state(&demo(), ConnectorState::Revoked).await.unwrap();
+    world.run_until(6 * SECOND).await;
+    assert_ended(world.end().await, EndReason::NaturalEnd, 5 * SECOND);
+}
+
+/// Covers 8.27.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_dies_while_it_revokes_is_followed_by_one_that_goes_on() {
+    let mut world = World::new(23 * HOUR).await;
+    world.stop_node().await;
+    let sources = Sources { now: Arc::new(|| START), new_id: Arc::new(|| 0) };
+    let elsewhere = world.connectors(&sources).await;
+    elsewhere.set_state(&demo(), ConnectorState::Revoked).await.unwrap();
+    world.run_until(MINUTE).await;
+    assert_eq!(world.end().await, None);
+    world.start_node().await;
+    world.run_until(MINUTE + 2 * SECOND).await;
+    assert_ended(world.end().await, EndReason::NaturalEnd, MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_deleted_when_it_was_kept_for_long_enough() {
+    let mut world = World::new(23 * HOUR).await;
+    world.stop_node().await;
+    world.limits.retention_days = 1;
+    world.start_node().await;
+    world.run_until(20 * MINUTE).await;
+    let (_, ended_ms) = world.end().await.unwrap();
+    world.run_until(ended_ms + 24 * HOUR - MINUTE).await;
+    assert!(world.end().await.is_some());
+    world.run_until(ended_ms + 24 * HOUR + 2 * MINUTE).await;
+    assert_eq!(world.store.load(ID).await, Ok(None));
+    let deletion = world.store.deletion(ID).await.unwrap().unwrap();
+    assert_eq!(deletion.by, "retention");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_retention_nothing_is_deleted() {
+    let mut world = World::new(23 * HOUR).await;
+    world.stop_node().await;
+    world.limits.retention_days = 0;
+    world.start_node().await;
+    world.run_until(30 * HOUR).await;
+    assert!(world.end().await.is_some());
 }
 
 /// Covers 8.3.

@@ -233,7 +233,7 @@ impl SessionEnd {
         let reason = match reason {
             EndReason::UserEnd => "REASON_USER_END",
             EndReason::UserAbandoned => "REASON_USER_ABANDONED",
-            EndReason::NaturalEnd => "REASON_NATURAL_END",
+            EndReason::NaturalEnd | EndReason::Revoked => "REASON_NATURAL_END",
         };
         Self { reason }
     }

@@ -250,6 +250,27 @@ bot = "wick"
     assert_eq!(mill.send().await.status, 200);
 }
 
+/// Covers 1.50.
+#[tokio::test]
+async fn a_connector_for_servers_serves_no_browser() {
+    let back = "[[connectors]]\nid = \"back\"\ntoken = \"back-token-77\"\nbot = \"wick\"\n\
+                hosts = [\"back.example\"]\nserver_only = true\n";
+    let server = Setup::new(&Bot::start().await).also(back).start().await;
+    let ask = || {
+        let request = server.token_request().header("X-Token", "back-token-77");
+        request.header("X-Host", "back.example")
+    };
+    let origin = "https://back.example";
+    let answer = ask().header("Origin", origin).send().await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    answer.expect_refusal(401, "Failed to validate connector", "failed_to_validate_connector");
+    let token = ask().send().await.json()["access_token"].as_str().unwrap().to_owned();
+    let request = server.session_request(&token, &json!({}));
+    let answer = request.header("Origin", origin).send().await;
+    answer.expect_refusal(401, "Invalid access token", "invalid_access_token");
+    assert_eq!(server.session_request(&token, &json!({})).send().await.status, 200);
+}
+
 /// Covers 1.5.
 #[tokio::test]
 async fn whoever_is_told_to_come_later_is_told_when() {

@@ -47,6 +47,13 @@ pub fn check_end(world: &World, life: &Life, commit: &Commit) {
             }
         }
         EndReason::UserAbandoned => check_abandoned(world, life, session),
+        EndReason::Revoked => {
+            world.count(Situation::EndedByAdministrator);
+            let asked = talk(world, session.id).and_then(|it| it.known.lock().asked_to_revoke_ms);
+            if asked.is_none() {
+                violated(world, session, "revoked, and nobody asked for it");
+            }
+        }
     }
 }
 

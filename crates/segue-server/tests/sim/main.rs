@@ -4,6 +4,7 @@
 //! `SEEDS=n` runs so many worlds, `SEED=n` one of them again, `PRINT=1` tells what happened in it;
 //! with `FAIL_FAST=1` the first world that breaks a promise is the last.
 
+mod administrator;
 mod bots;
 mod broker;
 mod chronicle;

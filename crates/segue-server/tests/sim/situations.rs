@@ -66,6 +66,7 @@ situations! {
     HandoffFailed,
     EndedByUser,
     EndedByBot,
+    EndedByAdministrator,
     EndOfBotOutlived,
     EndedForAbsence,
     EndedForSilence,

@@ -96,8 +96,10 @@ impl SimWeb {
             Message::Text(text) => self.watch_text(text),
             Message::Close(frame) => {
                 self.watch.is_closed = true;
-                if frame.as_ref().is_some_and(|it| it.code == 1000) {
-                    self.watch_end();
+                if let Some(code) = frame.as_ref().map(|it| it.code)
+                    && is_end(code)
+                {
+                    self.watch_end(code);
                 }
             }
             _ => {}
@@ -122,19 +124,27 @@ impl SimWeb {
         }
     }
 
-    /// A close with 1000 comes two seconds after the end was sent, and only then.
-    fn watch_end(&mut self) {
+    /// Such a close comes two seconds after the end was sent, and only then, with the code that fits.
+    fn watch_end(&mut self, code: u16) {
         let now_ms = self.world.ms();
         if !self.world.has_ended(self.talk.id) {
-            self.world.violated("closed with 1000 while the session lives".to_owned());
+            self.world.violated(format!("closed with {code} while the session lives"));
+        }
+        if (code == 4001) != self.world.is_revoked(self.talk.id) {
+            self.world.violated(format!("closed with {code} behind another end"));
         }
         if let Some(end_at_ms) = self.watch.end_at_ms {
             let after_ms = now_ms - end_at_ms;
             if !(1_995..=2_010).contains(&after_ms) {
-                self.world.violated(format!("closed with 1000 {after_ms} ms after the end"));
+                self.world.violated(format!("closed with {code} {after_ms} ms after the end"));
             }
         }
     }
+}
+
+/// Whether a socket that is closed with this code belongs to a session that has ended.
+pub fn is_end(code: u16) -> bool {
+    code == 1000 || code == 4001
 }
 
 impl Stream for SimWeb {

@@ -56,6 +56,8 @@ pub struct Known {
     pub asked_to_end_ms: Option<u64>,
     pub clients: BTreeMap<u64, Progress>,
     pub is_ended: bool,
+    /// An administrator has asked for its end.
+    pub asked_to_revoke_ms: Option<u64>,
     pub has_returned: bool,
     pub is_not_asked: bool,
 }

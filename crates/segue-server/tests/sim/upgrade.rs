@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use segue_core::Sequence;
 use segue_server::{
     connection::Connection,
-    connectors::Connectors,
+    directory::Directory,
     hub::{Admission, Hub, Subscription},
     node::Node,
     rates::SessionGate,
@@ -24,7 +24,7 @@ use crate::{
 struct Inside {
     node: Arc<Node>,
     hub: Arc<Hub>,
-    connectors: Arc<Connectors>,
+    connectors: Arc<Directory>,
     stop: CancellationToken,
 }
 

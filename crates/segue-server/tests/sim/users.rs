@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     frames::{Frame, parse},
     situations::Situation,
-    socket::{Heard, Link},
+    socket::{Heard, Link, is_end},
     talk::{Hush, Key, Progress, Sent, Talk},
     world::World,
 };
@@ -212,14 +212,14 @@ impl Client {
     }
 
     fn closed(&self, code: u16, expected: &Expected) -> bool {
-        if code == 1000 && !expected.is_ended && expected.opened_with < 1_000_000 {
+        if is_end(code) && !expected.is_ended && expected.opened_with < 1_000_000 {
             let reached = self.world.reached(self.talk.id);
             // A cursor at the end claims to have it.
             if expected.next <= reached {
-                self.world.violated("closed with 1000 before the end was sent".to_owned());
+                self.world.violated(format!("closed with {code} before the end was sent"));
             }
         }
-        code == 1000
+        is_end(code)
     }
 
     fn refused(&self, why: &'static str) -> bool {

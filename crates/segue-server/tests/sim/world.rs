@@ -11,17 +11,14 @@ use std::{
 
 use parking_lot::Mutex;
 use segue_core::{
-    BotProfile, ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session,
-    SessionId, SessionsMax, Timestamp, TokenId,
+    ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
+    SessionsMax, Timestamp, TokenId,
     ports::{Commit, Store},
 };
 use segue_server::{
-    config::{BotId, Handoff, Secret},
-    connectors::{ConfiguredBot, Connector, Connectors},
-    http::hosts::Hosts,
+    directory::Directory,
     hub::Hub,
     jobs::Workers,
-    limits::BotLimits,
     node::{Node, Outcome, Sources},
 };
 use segue_store::MemoryStore;
@@ -32,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bots::{Call, SimBot},
+    bots::Call,
     broker::NodeBroker,
     chronicle::Chronicle,
     dice::{Dice, mixed},
@@ -53,7 +50,7 @@ pub struct Incarnation {
     pub life: Arc<Life>,
     pub node: Arc<Node>,
     pub hub: Arc<Hub>,
-    pub connectors: Arc<Connectors>,
+    pub connectors: Arc<Directory>,
     pub stop: CancellationToken,
     pub tasks: Vec<AbortHandle>,
 }
@@ -245,7 +242,14 @@ impl World {
     }
 
     pub fn is_abandoned(&self, id: SessionId) -> bool {
-        let reason = EndReason::UserAbandoned;
+        self.has_ended_for(id, EndReason::UserAbandoned)
+    }
+
+    pub fn is_revoked(&self, id: SessionId) -> bool {
+        self.has_ended_for(id, EndReason::Revoked)
+    }
+
+    fn has_ended_for(&self, id: SessionId, reason: EndReason) -> bool {
         let newest = self.newest(id);
         newest.is_some_and(
             |it| matches!(it.state.floor, Floor::Ended { reason: it, .. } if it == reason),
@@ -417,31 +421,6 @@ impl World {
         });
     }
 
-    fn connectors(&self, world: &Arc<Self>, life: &Arc<Life>) -> Connectors {
-        let mut connectors = Connectors::new();
-        for (name, handoff) in [("none", Handoff::None), ("client", Handoff::Client)] {
-            let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
-            let bot = ConfiguredBot {
-                id: BotId("ada".to_owned()),
-                limits: BotLimits::default(),
-                profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
-                greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
-                bot: Arc::new(bot),
-            };
-            let connector = Connector {
-                id: ConnectorId(name.to_owned()),
-                token: Secret::new("token"),
-                hosts: Hosts::new(Vec::new()),
-                is_disabled: false,
-                limits: Arc::clone(&self.plan.limits),
-                handoff,
-                bot: Arc::new(bot),
-            };
-            connectors.insert(connector.id.clone(), Arc::new(connector));
-        }
-        connectors
-    }
-
     /// Things happen to nodes.
     async fn rage(world: Arc<Self>) {
         while world.is_active() && world.plan.chaos_ms > 0 {
@@ -489,6 +468,7 @@ impl World {
             tokio::spawn(World::start(Arc::clone(world), place));
         }
         tokio::spawn(World::rage(Arc::clone(world)));
+        tokio::spawn(World::administrate(Arc::clone(world)));
         for number in 0..world.plan.sessions {
             tokio::spawn(World::converse(Arc::clone(world), number));
         }

@@ -142,3 +142,38 @@ fn an_ended_session_knows_when_it_ended() {
     stage.play("@4321 user ends");
     assert_eq!(stage.session.ended_at(), Some(4_321));
 }
+
+#[test]
+fn an_administrator_ends_it_and_closes_what_is_open_first() {
+    for (revoked, reason) in [("session", "Revoked"), ("connector", "NaturalEnd")] {
+        check(
+            &format!(
+                "user joins
+                a starts 1
+                a streams m1.1 It is
+                system revokes {revoked}
+                a streams m1.2! back
+                user says hi
+                system revokes {revoked}"
+            ),
+            &format!(
+                "2 join@0, 3 joined +1@0
+                4! turn 1 to 0
+                5 m1.1(4):It is
+                6 m1.2!(4):, 7! turn 1 cut short, 8 {reason}
+                Ended
+                Ended
+                Ended"
+            ),
+        );
+    }
+}
+
+#[test]
+fn only_the_system_revokes() {
+    for actor in [Actor::User, Actor::Bot] {
+        let session = Stage::new().session;
+        let outcome = session.decide(0, actor, &Command::Revoke(Revoked::Session));
+        assert_eq!(outcome, Err(Rejected::Outlived));
+    }
+}

@@ -34,6 +34,7 @@ fn every_key_can_be_set_by_a_variable() {
         &source.tls,
         &source.store,
         &source.broker,
+        &source.secrets,
         &source.metrics,
         &source.limits,
     ];
@@ -67,10 +68,13 @@ fn a_variable_wins_over_the_file_and_is_checked_like_it() {
         panic!("{:?}", config.connectors);
     };
     assert!(shop.token.matches("other"));
-    assert!(shop.hosts.accept_host("b.example") && !shop.hosts.accept_host("example.com"));
-    assert!(!shop.hosts.accept_host("com.example.app"));
+    assert!(
+        shop.settings.hosts.accept_host("b.example")
+            && !shop.settings.hosts.accept_host("example.com")
+    );
+    assert!(!shop.settings.hosts.accept_host("com.example.app"));
     assert!(!shop.disabled);
-    assert_eq!((shop.limits.idle_seconds, plain.limits.idle_seconds), (800, 701));
+    assert_eq!((shop.settings.limits.idle_seconds, plain.settings.limits.idle_seconds), (800, 701));
 
     refused_with(
         &[
@@ -119,7 +123,7 @@ fn a_variable_that_sets_nothing_is_an_error() {
 #[test]
 fn a_variable_that_is_near_nothing_is_told_what_there_is() {
     refused_with(
-        &[("SEGUE_SERVER_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
+        &[("SEGUE_STORE_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
         &[
             "SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE: sets nothing; known are SEGUE_BOTS_ADA_KIND, \
              SEGUE_BOTS_ADA_NAME, SEGUE_BOTS_ADA_AVATAR_URL, SEGUE_BOTS_ADA_GREETING, \
@@ -129,9 +133,7 @@ fn a_variable_that_is_near_nothing_is_told_what_there_is() {
              SEGUE_BOTS_MINE_GREETING, SEGUE_BOTS_MINE_TOPICS, SEGUE_BOTS_MINE_URL, \
              SEGUE_BOTS_MINE_SECRET, SEGUE_BOTS_MINE_TURNS_AT_ONCE, \
              SEGUE_BOTS_MINE_TURNS_WAITING",
-            "SEGUE_SERVER_BANANA: sets nothing; known are SEGUE_SERVER_LISTEN, \
-             SEGUE_SERVER_PUBLIC_URL, \
-             SEGUE_SERVER_TRUSTED_PROXIES",
+            "SEGUE_STORE_BANANA: sets nothing; known are SEGUE_STORE_URL",
         ],
     );
     let text = "[server]\nlisten = \"127.0.0.1:0\"";
@@ -203,12 +205,12 @@ fn the_demonstration_is_for_this_machine() {
         panic!("{:?}", config.connectors);
     };
     assert_eq!(connector.token, token);
-    assert_eq!(connector.handoff, Handoff::None);
+    assert_eq!(connector.settings.handoff, Handoff::None);
     for host in ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"] {
-        assert!(connector.hosts.accept_origin(host), "{host}");
+        assert!(connector.settings.hosts.accept_origin(host), "{host}");
     }
-    assert!(!connector.hosts.accept_origin("http://192.168.0.1:8080"));
-    let bot = config.bot(&connector.bot).unwrap();
+    assert!(!connector.settings.hosts.accept_origin("http://192.168.0.1:8080"));
+    let bot = config.bot(&connector.settings.bot).unwrap();
     assert_eq!(bot.name, "Ada");
     assert_eq!(bot.kind, BotKind::Knowledge { topics: None });
     assert_eq!(config.warnings, Vec::<String>::new());
@@ -228,7 +230,7 @@ fn the_environment_changes_the_demonstration() {
     let config = Config::demo(&token, &variables).unwrap();
     assert_eq!(config.store, StoreUrl::Memory);
     assert!(config.connectors[0].token.matches("chosen"));
-    assert_eq!(config.connectors[0].limits.idle_seconds, 70);
+    assert_eq!(config.connectors[0].settings.limits.idle_seconds, 70);
     assert_eq!(config.bots[0].name, "Bo");
 }
 

@@ -189,11 +189,31 @@ fn nothing_follows_a_close() {
     assert_eq!(bench.seen(), none());
 }
 
+/// Covers 8.26.
+#[test]
+fn a_revoked_session_is_closed_with_a_code_of_its_own() {
+    let mut bench = open();
+    bench.run_until(5_000);
+    bench.publish(Log::revoked);
+    bench.run_until(10_000);
+    assert_eq!(bench.seen(), ["@5000 2 SESSION_END", "@7000 close 4001"]);
+
+    // Whoever comes back is told the same, whatever the cursor.
+    let mut log = Log::new();
+    log.revoked();
+    for cursor in [0, 2, 9] {
+        let mut bench = Bench::open_at(&log, cursor);
+        bench.run_until(10_000);
+        assert_eq!(bench.seen().last().unwrap(), "@2000 close 4001", "cursor {cursor}");
+    }
+}
+
 /// Covers 8.19.
 #[test]
 fn close_codes_are_those_of_the_protocol() {
-    let codes = [CloseCode::Ended, CloseCode::GoingAway, CloseCode::TryAgain, CloseCode::Idle];
-    assert_eq!(codes.map(CloseCode::number), [1000, 1001, 1013, 4002]);
+    use CloseCode::{Ended, GoingAway, Idle, Revoked, TryAgain};
+    let codes = [Ended, GoingAway, TryAgain, Revoked, Idle];
+    assert_eq!(codes.map(CloseCode::number), [1000, 1001, 1013, 4001, 4002]);
 }
 
 /// An idle socket costs a few wake-ups a minute, for its pings and its looks.

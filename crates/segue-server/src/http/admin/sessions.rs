@@ -297,6 +297,7 @@ fn reason_name(reason: EndReason) -> &'static str {
         EndReason::UserEnd => "user_end",
         EndReason::UserAbandoned => "user_abandoned",
         EndReason::NaturalEnd => "natural_end",
+        EndReason::Revoked => "revoked",
     }
 }
 

@@ -282,3 +282,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_asterisk_of_any_script_is_no_host() {
+    assert_eq!(Host::domain("*.example.com"), Err(HostError::Wildcard));
+    for text in ["﹡0", "＊.example.com"] {
+        assert_eq!(Host::domain(text), Err(HostError::NoHost), "{text}");
+    }
+}
+
+#[test]
+fn what_many_share_cannot_be_registered() {
+    for text in ["com", "co.uk", "github.io", "https://CO.UK./", "xn--p1ai", "рф", "kawasaki.jp"]
+    {
+        assert_eq!(Host::domain(text), Err(HostError::PublicSuffix), "{text}");
+    }
+    for text in ["example.com", "shop.co.uk", "me.github.io", "localhost", "intranet", "10.0.0.1"] {
+        assert!(Host::domain(text).is_ok(), "{text}");
+    }
+}

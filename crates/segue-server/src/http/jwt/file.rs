@@ -84,8 +84,7 @@ impl Keys {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = Self::ephemeral(now, random);
-                write(path, &keys)
-                    .map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })?;
+                keys.write(path)?;
                 Ok(keys)
             }
             Err(error) => Err(KeyFileError::Unreadable { path: path.to_owned(), error }),
@@ -95,6 +94,11 @@ impl Keys {
     /// One key that is kept nowhere, for a server whose sessions end with it.
     pub fn ephemeral(now: Timestamp, random: &[u8; KEY_RANDOM_BYTES]) -> Self {
         Self { keys: vec![Key::from_random(random, now)] }
+    }
+
+    /// Writes them all to this file.
+    pub(super) fn write(&self, path: &Path) -> Result<(), KeyFileError> {
+        write(path, self).map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })
     }
 }
 

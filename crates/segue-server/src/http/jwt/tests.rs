@@ -1,5 +1,7 @@
 //! What is signed is believed; nothing else is.
 
+mod rotation;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

@@ -351,6 +351,6 @@ fn notice() -> impl Strategy<Value = Notice> {
 }
 
 fn end_reason() -> impl Strategy<Value = EndReason> {
-    use EndReason::{NaturalEnd, UserAbandoned, UserEnd};
-    prop::sample::select(vec![UserEnd, UserAbandoned, NaturalEnd])
+    use EndReason::{NaturalEnd, Revoked, UserAbandoned, UserEnd};
+    prop::sample::select(vec![UserEnd, UserAbandoned, NaturalEnd, Revoked])
 }

@@ -260,6 +260,7 @@ fn the_end_has_a_reason() {
         (EndReason::UserEnd, "REASON_USER_END"),
         (EndReason::UserAbandoned, "REASON_USER_ABANDONED"),
         (EndReason::NaturalEnd, "REASON_NATURAL_END"),
+        (EndReason::Revoked, "REASON_NATURAL_END"),
     ] {
         let payload = format!(r#"{{"reason":"{name}"}}"#);
         check(Event::SessionEnded { reason }, "SESSION_END", &payload, "");

@@ -176,6 +176,7 @@ fn end_of(reason: EndReason) -> &'static str {
         EndReason::UserEnd => "the user said so",
         EndReason::UserAbandoned => "the user was gone",
         EndReason::NaturalEnd => "it was over",
+        EndReason::Revoked => "an administrator revoked it",
     }
 }
 
