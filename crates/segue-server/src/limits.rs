@@ -7,6 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+#[macro_use]
+mod configurable;
+
+pub use configurable::Limit;
+
 #[cfg(test)]
 mod tests;
 
@@ -17,91 +22,8 @@ const PAUSE_MS_MAX: u64 = 600_000;
 /// Largest number per second, burst or count that can be configured.
 const COUNT_MAX: u64 = 1_000_000;
 
-/// What is known of one configurable limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// The key in the configuration; it ends in the unit where there is one.
-    pub name: &'static str,
-    /// What it bounds, in a sentence or two.
-    pub doc: &'static str,
-    /// The value where nothing is configured.
-    pub default: u64,
-    /// The smallest value that makes sense.
-    pub min: u64,
-    /// The largest value that makes sense.
-    pub max: u64,
-}
-
-macro_rules! configurable {
-    (
-        $(#[doc = $about:literal])+
-        $Limits:ident, $Overrides:ident {
-            $($(#[doc = $doc:literal])+ $name:ident = $default:literal in $min:literal..=$max:expr;)+
-        }
-    ) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $Limits {
-            $($(#[doc = $doc])+ pub $name: u64,)+
-        }
-
-        impl Default for $Limits {
-            fn default() -> Self {
-                Self { $($name: $default,)+ }
-            }
-        }
-
-        #[doc = concat!("Those of `", stringify!($Limits), "` that somebody sets.")]
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $Overrides {
-            $(
-                #[doc = concat!("Instead of `", stringify!($Limits), "::", stringify!($name), "`.")]
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $name: Option<u64>,
-            )+
-        }
-
-        impl $Limits {
-            /// All limits in the order of the documentation.
-            pub const ALL: &'static [Limit] = &[
-                $(Limit {
-                    name: stringify!($name),
-                    doc: concat!($($doc),+),
-                    default: $default,
-                    min: $min,
-                    max: $max,
-                },)+
-            ];
-
-            /// These limits, except where there are others.
-            #[must_use]
-            pub fn with(&self, overrides: &$Overrides) -> Self {
-                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
-            }
-
-            /// The value of the limit of this name; `None` where there is no such limit.
-            pub fn get(&self, name: &str) -> Option<u64> {
-                match name {
-                    $(stringify!($name) => Some(self.$name),)+
-                    _ => None,
-                }
-            }
-        }
-
-        impl $Overrides {
-            /// Overrides the limit of this name. False, and nothing done, where there is none.
-            pub fn set(&mut self, name: &str, value: u64) -> bool {
-                match name {
-                    $(stringify!($name) => self.$name = Some(value),)+
-                    _ => return false,
-                }
-                true
-            }
-        }
-    };
-}
+/// Largest number of MiB that can be configured: about a petabyte.
+const MIB_MAX: u64 = 1_000_000_000;
 
 configurable! {
     /// The limits of a connector: those of all connectors, and what one of them has of its own.
@@ -208,6 +130,9 @@ configurable! {
         /// While an append has waited for longer than this, new sessions are refused. 0 turns this
         /// off.
         overload_append_ms = 1_000 in 0..=PAUSE_MS_MAX;
+        /// With less room than this on the disk of the data folder, the server is not ready. 0 turns
+        /// this limit off.
+        disk_free_mib_min = 256 in 0..=MIB_MAX;
         /// Requests to the admin API without a valid key a second from one address. 0 turns this rate
         /// off.
         admin_failures_per_second = 1 in 0..=COUNT_MAX;
@@ -416,6 +341,13 @@ fixed! {
     CUT_BLOCKED_BYTES_MAX: usize = 1_024;
     /// A paragraph for a native session is cut between sentences only if it is longer than this.
     NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
+
+    // Readiness.
+
+    /// The store has so long to answer to whoever asks whether the server is ready.
+    READY_STORE_MS_MAX: u64 = 5_000;
+    /// A clock that is further behind the time at which a node was last alive is not to be used.
+    CLOCK_BEHIND_MS_MAX: u64 = 60_000;
 
     // Metrics (metrics.md).
 

@@ -124,7 +124,7 @@ async fn whoever_takes_nothing_of_its_answers_is_gone() {
     assert_eq!(server.request("GET", "/healthz").send().await.status, 200);
 }
 
-/// Covers 8.30.
+/// Covers 8.29.
 #[tokio::test]
 async fn a_message_that_never_ends_ends_its_socket() {
     let server = Setup::new(&Bot::start().await).limits("frame_seconds = 1").start().await;

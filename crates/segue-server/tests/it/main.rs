@@ -25,6 +25,7 @@ mod limits_turns;
 mod load;
 mod long_messages;
 mod metrics;
+mod readiness;
 mod requests;
 mod rules;
 mod secrets;

@@ -51,6 +51,7 @@ listen = "127.0.0.1:{port}"
 [store]
 url = "sqlite:data/segue.db"
 [limits]
+disk_free_mib_min = 0
 connections_per_address = 40
 headers_seconds = 2
 request_body_seconds = 2
