@@ -23,6 +23,7 @@ mod limits_overload;
 mod limits_sessions;
 mod limits_turns;
 mod load;
+mod load_lies;
 mod long_messages;
 mod metrics;
 mod readiness;
