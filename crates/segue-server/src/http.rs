@@ -31,7 +31,10 @@ mod error;
 mod health;
 pub mod hosts;
 pub mod jwt;
+#[cfg(test)]
+pub(crate) mod operations;
 mod rates;
+mod reference;
 mod sessions;
 mod stop;
 mod ws;
@@ -147,6 +150,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(demo::routes())
+        .merge(reference::routes())
         .merge(admin::router(&app))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
