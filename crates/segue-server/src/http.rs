@@ -13,11 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     address::Door,
     api_keys::ApiKeys,
+    config::Setting,
     connectors::Connector,
     directory::Directory,
     health::Health,
     hub::Hub,
-    limits::{self, Limits},
+    limits::{self, Limits, ServerLimits},
     node::Node,
     overload::{Overload, OverloadLog},
     wire::HttpError,
@@ -57,6 +58,10 @@ pub struct App {
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.
     pub demo: Option<DemoConnector>,
+    /// What is configured, for people who ask.
+    pub settings: Vec<Setting>,
+    /// The limits of the whole server.
+    pub server_limits: ServerLimits,
     /// Whether it can keep its promises.
     pub health: Arc<Health>,
     /// The node stops.
