@@ -8,6 +8,7 @@ mod append;
 mod archive;
 mod checkpoint;
 mod codec;
+mod copy;
 mod jobs;
 mod options;
 mod read;
@@ -29,6 +30,7 @@ use segue_core::{
     },
 };
 
+pub use self::copy::{check_copy, copy_database, database_files, lock_folder};
 pub use self::options::{Durability, Group, Hooks, OnGroup, SqliteOptions};
 
 use self::append::{Verdict, append};
