@@ -14,13 +14,15 @@ use tracing::{info, warn};
 use crate::{
     bot::knowledge::Knowledge,
     chat,
-    config::{BotKind, Config, DEFAULT_TOML, Environment, Secret, StoreUrl},
+    config::{BotKind, Config, ConfigError, DEFAULT_TOML, Environment, Secret, StoreUrl},
     http::DemoConnector,
     limits,
     server::{self, Server, Tweaks},
     supervisor::{self, NotifyState},
 };
 
+mod backup;
+mod secret;
 mod sessions;
 
 /// Conversations between a person, an AI agent and live agents, over WebSocket.
@@ -76,6 +78,13 @@ enum Ask {
         #[command(subcommand)]
         ask: ConfigAsk,
     },
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    /// Secrets that the configuration file may show.
+    Secret {
+        #[command(subcommand)]
+        ask: secret::Ask,
+    },
     Load(Box<segue_load::Options>),
 }
 
@@ -124,7 +133,8 @@ enum Failed {
 
 impl From<anyhow::Error> for Failed {
     fn from(error: anyhow::Error) -> Self {
-        Failed::Work(error)
+        // Found while a server starts, but a fault of the configuration all the same.
+        if error.is::<ConfigError>() { Failed::Usage(error) } else { Failed::Work(error) }
     }
 }
 
@@ -152,6 +162,18 @@ impl Cli {
                 };
                 shown.and_then(|it| Ok(unless_unread(it)?))
             }
+            Ask::Backup(it) => {
+                log(&env, "warn");
+                it.run(&env, &mut std::io::stdout().lock())
+            }
+            Ask::Restore(it) => {
+                log(&env, "warn");
+                it.run(&env, &mut std::io::stdout().lock())
+            }
+            Ask::Secret { ask } => {
+                log(&env, "warn");
+                ask.run(&env, &mut std::io::stdout().lock())
+            }
             Ask::Load(options) => {
                 log(&env, "warn");
                 options
@@ -164,7 +186,8 @@ impl Cli {
                 Ok(())
             }
             Ask::Config { ask: ConfigAsk::Check { config } } => {
-                load(config.as_deref(), &env).and_then(with_topics).map(|config| {
+                let checked = load(config.as_deref(), &env).and_then(with_topics);
+                checked.and_then(secret::checked).map(|config| {
                     config.warnings.iter().for_each(|it| eprintln!("warning: {it}"));
                     println!("the configuration is valid");
                 })
