@@ -15,6 +15,7 @@ use crate::{
     api_keys::ApiKeys,
     connectors::Connector,
     directory::Directory,
+    health::Health,
     hub::Hub,
     limits::{self, Limits},
     node::Node,
@@ -51,6 +52,8 @@ pub struct App {
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.
     pub demo: Option<DemoConnector>,
+    /// Whether it can keep its promises.
+    pub health: Arc<Health>,
     /// The node stops.
     pub stop: CancellationToken,
     /// The sockets' tasks.

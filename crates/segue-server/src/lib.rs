@@ -17,6 +17,7 @@ pub mod config;
 pub mod connection;
 pub mod connectors;
 pub mod directory;
+pub mod health;
 pub mod http;
 pub mod hub;
 pub mod item;

@@ -17,6 +17,9 @@ const PAUSE_MS_MAX: u64 = 600_000;
 /// Largest number per second, burst or count that can be configured.
 const COUNT_MAX: u64 = 1_000_000;
 
+/// Largest number of MiB that can be configured: about a petabyte.
+const MIB_MAX: u64 = 1_000_000_000;
+
 /// What is known of one configurable limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -178,6 +181,9 @@ configurable! {
         /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
         /// limit off.
         connections_per_address = 1_000 in 0..=COUNT_MAX;
+        /// With less room than this on the disk of the data folder, the server is not ready. 0 turns
+        /// this limit off.
+        disk_free_mib_min = 256 in 0..=MIB_MAX;
         /// Requests to the admin API without a valid key a second from one address. 0 turns this rate
         /// off.
         admin_failures_per_second = 1 in 0..=COUNT_MAX;
@@ -373,6 +379,13 @@ fixed! {
     CUT_BLOCKED_BYTES_MAX: usize = 1_024;
     /// A paragraph for a native session is cut between sentences only if it is longer than this.
     NATIVE_PARAGRAPH_CHARS_MAX: usize = 200;
+
+    // Readiness.
+
+    /// The store has so long to answer to whoever asks whether the server is ready.
+    READY_STORE_MS_MAX: u64 = 5_000;
+    /// A clock that is further behind the time at which a node was last alive is not to be used.
+    CLOCK_BEHIND_MS_MAX: u64 = 60_000;
 
     // Metrics (metrics.md).
 

@@ -29,13 +29,14 @@ use crate::{
     config::{self, BotKind, Config, StoreUrl},
     connectors::ConfiguredBot,
     directory::{Changes, Directory},
+    health::Health,
     http::{
         self, App, DemoConnector,
         jwt::{KEY_FILE, SigningKeys},
     },
     hub::Hub,
     jobs::Workers,
-    limits,
+    limits::{self, ServerLimits},
     metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
@@ -112,11 +113,9 @@ impl Server {
         let listener = listen(given, config.server.listen).await?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
-        let page = metrics::Page::new(Arc::clone(&node), Arc::clone(&hub), opened.sqlite());
-        let metrics = match config.metrics {
-            None => None,
-            Some(listen) => Some(serve_metrics(listen, page, stop.clone()).await?),
-        };
+        let health = Arc::new(opened.health(&node, &config.store, &config.server_limits));
+        let page = metrics::Page::new(&node, &hub, opened.sqlite(), &health);
+        let metrics = serve_metrics(config.metrics, page, &stop).await?;
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
@@ -129,6 +128,7 @@ impl Server {
             keys,
             limits: config.limits,
             demo,
+            health,
             stop: stop.clone(),
             sockets: sockets.clone(),
             handshakes: http::HandshakeRates::default(),
@@ -138,12 +138,7 @@ impl Server {
         });
         let listener =
             tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
-        let workers = tokio::spawn({
-            let (workers, stop) = (Arc::new(workers), stop.clone());
-            async move {
-                workers.run(stop, Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX)).await;
-            }
-        });
+        let workers = tokio::spawn(work(workers, stop.clone()));
         let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self { address, metrics, stop, listener, workers, topics, sockets, store: opened })
@@ -197,20 +192,32 @@ impl Opened {
             Self::Sqlite(store) => Some(Arc::clone(store)),
         }
     }
+
+    fn health(&self, node: &Arc<Node>, url: &StoreUrl, limits: &ServerLimits) -> Health {
+        let folder = url.folder().map(Path::to_owned);
+        Health::new(Arc::clone(node), self.sqlite(), folder, limits.disk_free_mib_min)
+    }
+}
+
+async fn work(workers: Workers, stop: CancellationToken) {
+    let grace = Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX);
+    Arc::new(workers).run(stop, grace).await;
 }
 
 async fn serve_metrics(
-    listen: SocketAddr,
+    listen: Option<SocketAddr>,
     page: metrics::Page,
-    stop: CancellationToken,
-) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<(SocketAddr, JoinHandle<()>)>> {
+    let Some(listen) = listen else { return Ok(None) };
     let listener = self::listen(None, listen).await?;
     let address = listener.address()?;
     let door = Door::new(TrustedProxies::default(), limits::METRICS_CONNECTIONS_PER_ADDRESS);
     let door = Arc::new(door);
     let routes = metrics::router(Arc::new(page));
     info!(%address, "answering with metrics on {address}");
-    Ok((address, tokio::spawn(serve(listener, None, routes, door, stop))))
+    let serving = tokio::spawn(serve(listener, None, routes, door, stop.clone()));
+    Ok(Some((address, serving)))
 }
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from

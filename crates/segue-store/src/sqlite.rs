@@ -9,6 +9,7 @@ mod archive;
 mod checkpoint;
 mod codec;
 mod copy;
+mod files;
 mod jobs;
 mod options;
 mod read;
@@ -31,10 +32,12 @@ use segue_core::{
 };
 
 pub use self::copy::{check_copy, copy_database, database_files, lock_folder};
+pub use self::files::FileFault;
 pub use self::options::{Durability, Group, Hooks, OnGroup, SqliteOptions};
 
 use self::append::{Verdict, append};
 use self::codec::{CommitRows, EntryRow, SessionRow, session_bytes};
+use self::files::Files;
 use self::jobs::Lease;
 use self::readers::Readers;
 use self::threads::Threads;
@@ -51,6 +54,7 @@ const SMALL_CHANGE_BYTES: usize = 64;
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    files: Files,
     readers: Readers,
     /// `None` where the database was opened to be read only.
     threads: Option<Threads>,
@@ -65,13 +69,15 @@ impl SqliteStore {
         let connection = schema::open_writer(&path)?;
         let readers = Readers::open(&path)?;
         let threads = Threads::start(&path, connection, lock, on_group, hooks)?;
-        Ok(Self { path, readers, threads: Some(threads) })
+        let files = Files::of(&path);
+        Ok(Self { path, files, readers, threads: Some(threads) })
     }
 
     /// Opens a database to look at it, also while another process writes to it. Every change is
     /// refused with a `StoreError`.
     pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { path: path.to_owned(), readers: Readers::open(path)?, threads: None })
+        let readers = Readers::open(path)?;
+        Ok(Self { path: path.to_owned(), files: Files::of(path), readers, threads: None })
     }
 
     /// Finishes what was asked of it, carries everything into the one file, and frees the data
@@ -97,6 +103,12 @@ impl SqliteStore {
     pub fn file_bytes(&self) -> io::Result<(u64, u64)> {
         let database = fs::metadata(&self.path)?.len();
         Ok((database, fs::metadata(schema::wal_path(&self.path))?.len()))
+    }
+
+    /// Whether the files are those that were opened, under their names: what is written to others
+    /// is found by nobody after the next start.
+    pub fn check_files(&self) -> Result<(), FileFault> {
+        self.files.check()
     }
 
     async fn change<T: Send + 'static>(

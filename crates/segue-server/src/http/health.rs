@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use tracing::warn;
 
 use super::App;
 
@@ -12,16 +11,16 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// New conversations are welcome here: the store can write, and the node does not stop.
-pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+/// New conversations are welcome here: every promise can be kept, and the node does not stop. Where
+/// not, a line for each reason.
+pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, String) {
     if app.stop.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    match app.node.store.check().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(error) => {
-            warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "store unavailable\n")
-        }
+    let unmet = app.health.unmet().await;
+    if unmet.is_empty() {
+        return (StatusCode::OK, "ready\n".to_owned());
     }
+    let lines = unmet.iter().map(|it| format!("{}: {}\n", it.check, it.why));
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }

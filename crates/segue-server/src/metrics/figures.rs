@@ -7,6 +7,7 @@ use segue_core::{
 };
 
 use super::{By, Names};
+use crate::health::{CHECKS, Unmet};
 
 /// What is read when somebody asks. A figure that cannot be read is absent, not old.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct FigureGauges {
     cached: Gauge,
     queued_writes: Gauge,
     file_bytes: Family<By<&'static str>, Gauge>,
+    free_bytes: Gauge,
+    ready: Family<By<&'static str>, Gauge>,
 }
 
 /// The floors by which sessions are counted: `unknown` are those whose state is not at hand.
@@ -37,6 +40,8 @@ impl FigureGauges {
             cached: it.add("session_cache_sessions", "States of sessions in the cache"),
             queued_writes: it.add("store_queued_writes", "Writes that wait for the store"),
             file_bytes: it.add("store_file_bytes", "Size of the files of the store"),
+            free_bytes: it.add("store_free_bytes", "Room on the disk of the data folder"),
+            ready: it.add("ready", "Whether a promise can be kept, by what is checked"),
         }
     }
 
@@ -59,6 +64,19 @@ impl FigureGauges {
         let Some((database, log)) = bytes else { return self.file_bytes.clear() };
         self.file_bytes.get_or_create(&[("file", "database")]).set(gauge(database));
         self.file_bytes.get_or_create(&[("file", "write_ahead_log")]).set(gauge(log));
+    }
+
+    /// Of the disk; without a data folder it is zero.
+    pub(super) fn set_free(&self, bytes: Option<u64>) {
+        self.free_bytes.set(gauge(bytes.unwrap_or(0)));
+    }
+
+    /// Of what is checked.
+    pub(super) fn set_ready(&self, unmet: &[Unmet]) {
+        for check in CHECKS {
+            let is_met = unmet.iter().all(|it| it.check != check);
+            self.ready.get_or_create(&[("check", check)]).set(i64::from(is_met));
+        }
     }
 
     /// Of the store; `None` where it does not answer.

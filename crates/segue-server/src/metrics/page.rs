@@ -13,7 +13,7 @@ use axum::{
 use segue_store::SqliteStore;
 use tracing::error;
 
-use crate::{hub::Hub, limits, node::Node};
+use crate::{health::Health, hub::Hub, limits, node::Node};
 
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -23,13 +23,20 @@ pub struct Page {
     node: Arc<Node>,
     hub: Arc<Hub>,
     sqlite: Option<Arc<SqliteStore>>,
+    health: Arc<Health>,
 }
 
 impl Page {
     /// Of a node that starts now.
-    pub fn new(node: Arc<Node>, hub: Arc<Hub>, sqlite: Option<Arc<SqliteStore>>) -> Self {
+    pub fn new(
+        node: &Arc<Node>,
+        hub: &Arc<Hub>,
+        sqlite: Option<Arc<SqliteStore>>,
+        health: &Arc<Health>,
+    ) -> Self {
         node.metrics.process.set_start(node.now());
-        Self { node, hub, sqlite }
+        let (node, hub) = (Arc::clone(node), Arc::clone(hub));
+        Self { node, hub, sqlite, health: Arc::clone(health) }
     }
 
     async fn text(&self) -> Result<String, std::fmt::Error> {
@@ -38,6 +45,8 @@ impl Page {
         figures.set_sessions(&self.node.floors(&self.hub.connected()));
         let queued = self.sqlite.as_ref().map_or(0, |it| it.queued_writes());
         figures.set_local(self.node.cached(), queued);
+        figures.set_ready(&self.health.unmet().await);
+        figures.set_free(self.health.free_bytes());
         figures.set_files(self.sqlite.as_ref().and_then(|it| it.file_bytes().ok()));
         let now = self.node.now();
         let patience = Duration::from_millis(limits::METRICS_STORE_MS_MAX);

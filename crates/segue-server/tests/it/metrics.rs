@@ -238,3 +238,83 @@ async fn many_scrapes_at_once_disturb_no_conversation() {
     assert_eq!(scraped.len(), 20);
     assert_eq!(said.last().map(|it| &it["payload"]["text"]), Some(&Value::from("First.")));
 }
+
+/// The metrics that an expression names, whatever series of a histogram it means.
+fn named(expression: &str) -> BTreeSet<String> {
+    let words = expression.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    let ours = words.filter(|it| it.starts_with("segue_") || it.starts_with("process_"));
+    let name = |it: &str| {
+        let series = ["_bucket", "_count", "_sum"].iter().find_map(|end| it.strip_suffix(end));
+        series.unwrap_or(it).to_owned()
+    };
+    ours.map(name).collect()
+}
+
+fn deployed(path: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+#[tokio::test]
+async fn dashboard_and_alerts_name_metrics_that_exist() {
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite().also(METRICS);
+    let server = setup.start().await;
+    server.session(json!({})).await;
+    let there: BTreeSet<String> =
+        server.metrics().await.names().into_iter().map(|(name, _)| name).collect();
+
+    let dashboard: Value = serde_json::from_str(&deployed("grafana/segue.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().filter_map(|it| it["targets"].as_array()).flatten();
+    let mut shown = BTreeSet::new();
+    for target in targets {
+        let names = named(target["expr"].as_str().unwrap());
+        assert!(!names.is_empty(), "{target}");
+        shown.extend(names);
+    }
+    // The dashboard has them all.
+    assert_eq!(shown, there);
+
+    let alerts = deployed("prometheus/alerts.yml");
+    let rules = alerts.split("- alert: ").skip(1);
+    assert!(alerts.matches("- alert: ").count() > 5);
+    for rule in rules {
+        // From `expr` to whatever key comes behind it.
+        let expression = rule.split("expr:").nth(1).unwrap().split("for:").next().unwrap();
+        let names = named(expression);
+        assert!(!names.is_empty() || expression.contains("up{job=\"segue\"}"), "{rule}");
+        assert_eq!(names.difference(&there).next(), None, "{rule}");
+    }
+}
+
+/// Where Prometheus is installed, it reads the rules and an answer itself.
+#[tokio::test]
+async fn prometheus_accepts_the_rules_and_an_answer() {
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
+    if Command::new("promtool").arg("--version").output().is_err() {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let rules = root.join("prometheus/alerts.yml");
+    let checked = Command::new("promtool").args(["check", "rules"]).arg(rules).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite().also(METRICS);
+    let server = setup.start().await;
+    let session = server.session(json!({})).await;
+    conversation(&session, &bot).await;
+    let text = server.metrics().await.text;
+    let mut check = Command::new("promtool");
+    check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut checking = check.spawn().unwrap();
+    checking.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let checked = checking.wait_with_output().unwrap();
+    // It reads the older format and lints names as that has them; what it cannot read is an error.
+    let complaints = String::from_utf8_lossy(&checked.stderr);
+    assert!(!complaints.contains("error while"), "{complaints}\n{text}");
+}

@@ -48,7 +48,7 @@ pub fn prepare_folder(path: &Path) -> Result<File, OpenError> {
     let failed = |path: &Path, cause| OpenError::Files { path: path.to_owned(), cause };
     make_folder(&folder).map_err(|cause| failed(&folder, cause))?;
 
-    let lock_path = folder.join(LOCK_FILE);
+    let lock_path = lock_path(path);
     let lock = private_file()
         .create(true)
         .truncate(false)
@@ -66,6 +66,11 @@ fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// What is locked for whoever has the database.
+pub fn lock_path(path: &Path) -> PathBuf {
+    folder_of(path).join(LOCK_FILE)
 }
 
 /// The write-ahead log of a database, as SQLite names it.
