@@ -21,8 +21,8 @@ fn names(folder: &Path) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_made_while_the_writer_is_at_work() {
     let folder = tempfile::tempdir().unwrap();
-    let copies = tempfile::tempdir().unwrap();
-    let (path, copy) = (folder.path().join("segue.db"), copies.path().join("copy.db"));
+    let folder_of_copy = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("segue.db"), folder_of_copy.path().join("copy.db"));
     let gate = Gate::new();
     let store = open_with(&path, gate.hooks());
     let session = create(&*store, 1).await;
@@ -41,7 +41,7 @@ async fn a_copy_is_made_while_the_writer_is_at_work() {
     under_way.await.unwrap().unwrap();
     store.close().await;
 
-    assert_eq!(names(copies.path()), ["copy.db"], "one file, whole by itself");
+    assert_eq!(names(folder_of_copy.path()), ["copy.db"], "one file, whole by itself");
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let copied = open(&copy);
     assert_eq!(log(&*copied, session.id).await, before);
