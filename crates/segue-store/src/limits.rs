@@ -52,3 +52,6 @@ pub const LOG_RETRY_MS: u64 = 2_000;
 
 /// A `user_id` has so many bytes at most; sessions with a longer one cannot be found by it.
 pub const USER_ID_BYTES_MAX: usize = 200;
+
+/// Connectors whose sessions the writer has counted; beyond that it counts anew.
+pub const CONNECTORS_COUNTED_MAX: usize = 10_000;

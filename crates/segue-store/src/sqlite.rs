@@ -9,6 +9,7 @@ mod archive;
 mod checkpoint;
 mod codec;
 mod copy;
+mod counts;
 mod files;
 mod jobs;
 mod options;
