@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use segue_core::ports::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::checkpoint::CheckpointThread;
@@ -65,8 +66,16 @@ impl Threads {
             restart: Arc::clone(&restart),
         };
         let on_fatal = Arc::clone(&hooks.on_fatal);
-        let writer =
-            WriterThread { writing, queue, written, restart, on_group, hooks, is_failing: false };
+        let writer = WriterThread {
+            writing,
+            queue,
+            written,
+            restart,
+            on_group,
+            hooks,
+            is_failing: false,
+            tidy_at: Instant::now(),
+        };
         let running = Running {
             checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
                 .map_err(failed)?,
