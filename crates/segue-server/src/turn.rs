@@ -64,7 +64,7 @@ impl TurnWorker {
         let ended = match result {
             Ok(()) => speaker.finish().await,
             Err(Stop::Failed(error)) => {
-                info!(session.id = %id, turn = turn.0, %error, "turn failed");
+                info!(session.id = %id, turn = turn.0, %error, "turn {} of session {id} failed: {error}", turn.0);
                 speaker.fail(failure(&error)).await
             }
             Err(stop) => Err(stop),
@@ -170,7 +170,7 @@ impl TurnWorker {
             // The server tries a greeting again by itself before it troubles anybody.
             match retries.next() {
                 Some(pause_ms) if !speaker.has_said_anything() => {
-                    info!(session.id = %held.session.id, %error, "greeting failed, will retry");
+                    info!(session.id = %held.session.id, %error, "the greeting of session {} failed, will retry", held.session.id);
                     speaker.pause(*pause_ms).await?;
                     speaker.begin_again();
                 }

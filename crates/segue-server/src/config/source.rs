@@ -16,7 +16,7 @@ use super::{Environment, Problems};
 use crate::limits::{Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
-pub const VARIABLES_OF_THE_PROGRAM: &[&str] = &["SEGUE_CONFIG", "SEGUE_LOG"];
+pub const VARIABLES_OF_THE_PROGRAM: &[&str] = &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT"];
 
 const PREFIX: &str = "SEGUE_";
 
