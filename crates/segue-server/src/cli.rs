@@ -323,8 +323,8 @@ async fn run(
     }
     supervisor::tell(&NotifyState::Ready);
     tokio::select! {
-        _ = terminate.recv() => info!("asked to stop"),
-        _ = interrupt.recv() => info!("interrupted"),
+        _ = terminate.recv() => info!("stopping: SIGTERM came"),
+        _ = interrupt.recv() => info!("stopping: SIGINT came"),
         () = supervisor::watchdog() => {}
     }
     supervisor::tell(&NotifyState::Stopping);

@@ -121,7 +121,7 @@ pub async fn serve(
                 Ok((tcp, address)) => begin(tcp, address),
                 Err(error) => {
                     // Mostly a lack of descriptors, which passes; others concern one connection.
-                    warn!(%error, "cannot accept a connection");
+                    warn!(%error, "cannot accept a connection now, will retry: {error}");
                     tokio::time::sleep(Duration::from_millis(limits::ACCEPT_RETRY_MS)).await;
                 }
             },

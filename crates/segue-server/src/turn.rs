@@ -170,7 +170,7 @@ impl TurnWorker {
             // The server tries a greeting again by itself before it troubles anybody.
             match retries.next() {
                 Some(pause_ms) if !speaker.has_said_anything() => {
-                    info!(session.id = %held.session.id, %error, "the greeting of session {} failed, will retry", held.session.id);
+                    info!(session.id = %held.session.id, %error, "the greeting of session {} failed, will retry: {error}", held.session.id);
                     speaker.pause(*pause_ms).await?;
                     speaker.begin_again();
                 }
@@ -202,7 +202,7 @@ impl TurnWorker {
         );
         // A bot that loses its state answers worse; one that is not asked does not answer at all.
         let state = self.node.store.bot_state(session.id).await.unwrap_or_else(|error| {
-            warn!(session.id = %session.id, %error, "the bot's state cannot be read");
+            warn!(session.id = %session.id, %error, "the bot's state of session {} cannot be read, it is asked without: {error}", session.id);
             None
         });
         TurnRequest {
