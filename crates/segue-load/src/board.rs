@@ -94,18 +94,33 @@ impl Board {
         self.now_us() < self.until_us.load(Ordering::Relaxed)
     }
 
-    /// A message left that was due then.
-    pub fn sent(&self, due_us: u64, is_paced: bool) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        if is_paced {
-            self.late.note_us(self.now_us().saturating_sub(due_us));
+    /// A message is due. It counts as in flight from here on, not from when it is sent: the run must
+    /// not be taken for settled in between.
+    pub fn due(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The same if the run goes on.
+    pub fn due_if_open(&self) -> bool {
+        // Counted first: who looks whether all is settled looks after the end of the run.
+        self.due();
+        let is_open = self.is_open();
+        if !is_open {
+            self.gave_up(1);
         }
+        is_open
+    }
+
+    /// A message left that was due then.
+    pub fn sent_late(&self, due_us: u64) {
+        self.late.note_us(self.now_us().saturating_sub(due_us));
     }
 
     /// A message was answered.
     pub fn answered(&self, due_us: u64) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.unheard.fetch_add(self.listeners, Ordering::Relaxed);
+        // In this order, so that there is no moment at which nothing seems to be missing.
+        self.unheard.fetch_add(self.listeners, Ordering::SeqCst);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         let now_us = self.now_us();
         self.echoes.note_us(now_us.saturating_sub(due_us));
         if now_us < self.until_us.load(Ordering::Relaxed) {
@@ -116,7 +131,7 @@ impl Board {
 
     /// A message was heard on another connection.
     pub fn heard(&self, due_us: u64) {
-        self.unheard.fetch_sub(1, Ordering::Relaxed);
+        self.unheard.fetch_sub(1, Ordering::SeqCst);
         let now_us = self.now_us();
         self.heard.note_us(now_us.saturating_sub(due_us));
         if now_us < self.until_us.load(Ordering::Relaxed) {
@@ -133,21 +148,21 @@ impl Board {
 
     /// A message was said that the bot is to answer, or its answer is complete.
     pub fn turn(&self, is_complete: bool) {
-        self.in_flight.fetch_add(if is_complete { -1 } else { 1 }, Ordering::Relaxed);
         if is_complete && self.is_open() {
             self.delivered.fetch_add(1, Ordering::Relaxed);
         }
+        self.in_flight.fetch_add(if is_complete { -1 } else { 1 }, Ordering::SeqCst);
     }
 
     /// Messages were given up.
     pub fn gave_up(&self, messages: usize) {
         let messages = i64::try_from(messages).unwrap_or(i64::MAX);
-        self.in_flight.fetch_sub(messages, Ordering::Relaxed);
+        self.in_flight.fetch_sub(messages, Ordering::SeqCst);
     }
 
     /// Whether everything that was sent is answered, and heard by everybody.
     pub fn is_settled(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) <= 0 && self.unheard.load(Ordering::Relaxed) <= 0
+        self.in_flight.load(Ordering::SeqCst) <= 0 && self.unheard.load(Ordering::SeqCst) <= 0
     }
 
     /// Messages that were answered within the run.

@@ -189,7 +189,9 @@ impl Schedule {
                 std::thread::park_timeout(wait);
             }
             let due_us = begin_us + u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+            self.board.due();
             if due.try_send(due_us).is_err() {
+                self.board.gave_up(1);
                 self.board.faults.note("schedule", &Fault::NotSent);
             }
         }

@@ -57,7 +57,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         print!("{report}");
     }
     if !report.is_right() {
-        bail!("what was received is wrong: {:?}", report.faults.counts());
+        let first = report.faults.first().into_iter().next().unwrap_or_default();
+        bail!("what was received is wrong: {:?}, first {first}", report.faults.counts());
     }
     Ok(())
 }

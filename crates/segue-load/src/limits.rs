@@ -21,7 +21,7 @@ fixed! {
     /// not keep its schedule: the run fails.
     LOAD_DUE_QUEUED_MAX: usize = 4_096;
     /// After a run, what is in flight has so long to come back; then it is lost.
-    LOAD_DRAIN_SECONDS_MAX: u64 = 20;
+    LOAD_DRAIN_SECONDS_MAX: u64 = 10;
     /// Sessions that are made ready at once before a run.
     LOAD_SETUP_AT_ONCE_MAX: usize = 64;
     /// A hand-shake, an upgrade or a first batch has to come within this.

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, client::conn::http1::SendRequest};
@@ -38,19 +37,6 @@ pub struct Target {
 pub struct Access {
     /// As it is sent.
     pub token: String,
-}
-
-impl Access {
-    /// Its name, to which sessions belong.
-    pub fn jti(&self) -> anyhow::Result<String> {
-        #[derive(Deserialize)]
-        struct Claims {
-            jti: String,
-        }
-        let payload = self.token.split('.').nth(1).context("an access token has three parts")?;
-        let payload = URL_SAFE_NO_PAD.decode(payload).context("the access token is no JWT")?;
-        Ok(serde_json::from_slice::<Claims>(&payload).context("the access token has no jti")?.jti)
-    }
 }
 
 /// A conversation and its key.

@@ -59,7 +59,11 @@ impl User {
         if let Err(Gone(how)) = self.live(&mut phase, &mut dues).await {
             self.account.fault(&Fault::Closed(how));
         }
-        let given_up = self.account.give_up() + self.give_up();
+        dues.close();
+        let mut given_up = self.account.give_up() + self.give_up();
+        while dues.try_recv().is_ok() {
+            given_up += 1;
+        }
         self.board.gave_up(given_up);
         // A close is not answered when the socket is gone; nothing depends on it.
         let _ = self.web.close(None).await;
@@ -136,7 +140,7 @@ impl User {
     async fn fill(&mut self) -> Result<(), Gone> {
         let mut is_fed = false;
         while self.account.sending.as_ref().is_some_and(|it| it.in_flight() < self.depth)
-            && self.board.is_open()
+            && self.board.due_if_open()
         {
             is_fed = true;
             self.say(self.board.now_us(), false).await?;
@@ -144,12 +148,17 @@ impl User {
         if is_fed { self.flush().await } else { Ok(()) }
     }
 
+    /// Says something that counts as in flight already.
     async fn say(&mut self, due_us: u64, is_paced: bool) -> Result<(), Gone> {
+        if is_paced {
+            self.board.sent_late(due_us);
+        }
         match &mut self.habit {
             Habit::Speak => {}
             Habit::Ask { due_us: busy, .. } => {
                 if busy.is_some() {
                     self.account.fault(&Fault::StillBusy);
+                    self.board.gave_up(1);
                     return Ok(());
                 }
                 *busy = Some(due_us);
@@ -157,13 +166,14 @@ impl User {
             }
             Habit::Beat(dues) => {
                 dues.push_back(due_us);
-                self.board.sent(due_us, is_paced);
                 return self.feed(frame::HEARTBEAT.to_owned()).await;
             }
         }
-        let Some(sending) = &mut self.account.sending else { return Ok(()) };
+        let Some(sending) = &mut self.account.sending else {
+            self.board.gave_up(1);
+            return Ok(());
+        };
         let frame = sending.send(due_us).frame();
-        self.board.sent(due_us, is_paced);
         self.feed(frame).await
     }
 

@@ -54,6 +54,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let tail: Vec<f64> =
         samples.iter().map(|it| it.latency_ms(99.0) / it.latency_ms(50.0)).collect();
     report.figure("segue, p99 / p50", tail);
+    if let Some(disk) = report.rows.iter().find(|it| it.name.starts_with("disk")) {
+        let pairs = report.rows[0].samples.iter().zip(&disk.samples);
+        let more: Vec<f64> =
+            pairs.map(|(echo, disk)| echo.latency_ms(50.0) - disk.latency_ms(50.0)).collect();
+        report.figure("segue, p50 less the disk's, ms", more);
+    }
     Ok(report)
 }
 

@@ -90,7 +90,7 @@ async fn once(
 ) -> anyhow::Result<(crate::sample::Sample, Used)> {
     let pid = world.own_server()?.id()?;
     drop(connect(world, &tickets[..WARM_UPS.min(tickets.len())], events).await?);
-    let before = settled(pid, |_| false).await?;
+    let before = settled(pid).await?;
 
     let ready = connect(world, tickets, events).await?;
     let board = Arc::new(Board::new(world.epoch, world.faults.clone()));
@@ -103,15 +103,12 @@ async fn once(
     let pace = Pace::Rate(tickets.len() as f64 / world.options.heartbeat);
     let crowd = Crowd::gather("heartbeats", pace, Unit::Echo, &board, Some(pid), members);
     let mut crowd = Box::new(crowd);
-    let with = settled(pid, |_| false).await?;
+    let with = settled(pid).await?;
     let sample = crowd.measure(world.plan().time).await?;
     let with = Memory { resident: with.resident.max(Memory::of(pid)?.resident), ..with };
     crowd.finish().await?;
     world.still_there()?;
-    let after = settled(pid, |now| {
-        now.resident - before.resident < (with.resident - before.resident) * 0.1
-    })
-    .await?;
+    let after = given_back(pid, before.resident + (with.resident - before.resident) * 0.1).await?;
     Ok((sample, Used { connections: tickets.len() as f64, before, with, after }))
 }
 
@@ -122,19 +119,31 @@ async fn connect(world: &World, tickets: &[Ticket], events: u64) -> anyhow::Resu
     .await
 }
 
-/// The memory of the server once it changes no more, or is as wanted, or the time is up.
-async fn settled(pid: u32, is_wanted: impl Fn(&Memory) -> bool) -> anyhow::Result<Memory> {
-    const STEP: Duration = Duration::from_millis(250);
+/// So often the memory of the server is looked at.
+const STEP: Duration = Duration::from_millis(250);
+
+/// The memory of the server once it changes no more, for a second, or the time is up.
+async fn settled(pid: u32) -> anyhow::Result<Memory> {
     const STILL_STEPS: u32 = 4;
     let patience = Instant::now() + Duration::from_secs(limits::LOAD_GIVE_BACK_SECONDS_MAX);
     let (mut last, mut still) = (Memory::of(pid)?, 0);
-    loop {
+    while still < STILL_STEPS && Instant::now() < patience {
         tokio::time::sleep(STEP).await;
         let now = Memory::of(pid)?;
         still = if (now.resident - last.resident).abs() < 1.0 { still + 1 } else { 0 };
         last = now;
-        if still == STILL_STEPS || is_wanted(&now) || Instant::now() > patience {
+    }
+    Ok(last)
+}
+
+/// The memory of the server once it is down to this, or the time is up.
+async fn given_back(pid: u32, resident: f64) -> anyhow::Result<Memory> {
+    let patience = Instant::now() + Duration::from_secs(limits::LOAD_GIVE_BACK_SECONDS_MAX);
+    loop {
+        let now = Memory::of(pid)?;
+        if now.resident <= resident || Instant::now() > patience {
             return Ok(now);
         }
+        tokio::time::sleep(STEP).await;
     }
 }

@@ -20,6 +20,7 @@ mod envelope;
 mod events;
 mod limits_addresses;
 mod load;
+mod load_lies;
 mod long_messages;
 mod metrics;
 mod readiness;
