@@ -1,34 +1,55 @@
-//! The command line.
+//! The command line. One file per family of commands; those that concern a server go through its
+//! admin API, over the network or in this process (`reach.rs`).
 
 use std::{
-    net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use segue_core::SessionId;
-use tracing::{info, warn};
 
 use crate::{
-    bot::knowledge::Knowledge,
     chat,
-    config::{BotKind, Config, DEFAULT_TOML, Environment, Secret, StoreUrl},
-    http::DemoConnector,
+    config::{Config, Environment, Secret},
     limits,
-    server::{self, Server, Tweaks},
-    supervisor::{self, NotifyState},
 };
 
-mod sessions;
+mod config;
+mod connector;
+mod generate;
+mod key;
+mod reach;
+mod serve;
+mod session;
+mod table;
+#[cfg(test)]
+mod tests;
 
 /// Conversations between a person, an AI agent and live agents, over WebSocket.
-///
-/// Without a configuration file `segue serve` makes a data folder and a demo connector for this
-/// machine. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 #[derive(Debug, Parser)]
-#[command(name = "segue", version)]
+#[command(
+    name = "segue",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 not \
+                  allowed, 5 server or data not reachable.",
+    after_long_help = "\
+Without a configuration file `segue serve` makes a data folder and a demo connector for this machine.
+
+Commands that look or change (connector, session, key) work on the data folder while no server runs,
+and otherwise through the admin API of the server: the one of --url, or the one of the configuration on
+this machine. The key is that of --key, or of the file admin-key in the data folder. Looking needs
+neither server nor key where the data folder can be read.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 not allowed, 5 server or
+data not reachable.
+
+Examples:
+  segue serve
+  segue chat http://localhost:8080
+  segue session list --state live"
+)]
 pub struct Cli {
     #[command(subcommand)]
     ask: Ask,
@@ -37,18 +58,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Ask {
     /// Run the server.
-    Serve {
-        /// The configuration file; `./segue.toml` if it is there.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Listen here instead of `server.listen`.
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<SocketAddr>,
-        /// Keep everything in memory; gone at the end.
-        #[arg(long)]
-        ephemeral: bool,
-    },
+    Serve(serve::Serve),
     /// Talk to a server from here.
+    #[command(after_help = "\
+Examples:
+  segue chat
+  segue chat https://chat.example.com --host shop.example.com
+  segue chat --json")]
     Chat {
         /// The server.
         #[arg(value_name = "URL", default_value = "http://localhost:8080")]
@@ -66,60 +82,78 @@ enum Ask {
         #[arg(long)]
         whole: bool,
     },
-    /// Look at the conversations in the data folder.
-    Session {
-        #[command(subcommand)]
-        ask: SessionAsk,
-    },
-    /// Look at the configuration.
+    /// The connectors: each an application that talks to the server.
+    Connector(connector::Connector),
+    /// The conversations.
+    Session(session::Session),
+    /// The keys of the admin API, and the key that signs access tokens.
+    Key(key::Key),
+    /// The configuration.
     Config {
         #[command(subcommand)]
-        ask: ConfigAsk,
+        ask: config::Ask,
     },
     Load(Box<segue_load::Options>),
-}
-
-#[derive(Debug, Subcommand)]
-enum SessionAsk {
-    /// All of them, in the order of their creation.
-    List {
-        /// The configuration file; `./segue.toml` if it is there.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
+    /// Print what makes a shell complete these commands.
+    #[command(after_help = "\
+Examples:
+  segue completions bash > segue.bash
+  segue completions zsh > _segue")]
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
     },
-    /// One of them, with its whole log.
-    Show {
-        /// Which.
-        id: SessionId,
-        /// The configuration file; `./segue.toml` if it is there.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum ConfigAsk {
-    /// Print the documented defaults.
-    Default,
-    /// Check a file and the environment.
-    Check {
-        /// The configuration file; `./segue.toml` if it is there.
-        #[arg(value_name = "FILE")]
-        config: Option<PathBuf>,
+    /// Print the manual page, or write those of all commands into a folder.
+    #[command(after_help = "\
+Examples:
+  segue man
+  segue man --folder /usr/local/share/man/man1")]
+    Man {
+        /// A folder that is there.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<std::path::PathBuf>,
     },
 }
 
 /// Why a command did not do what was asked: its exit code says so.
 #[derive(Debug)]
 enum Failed {
-    Usage(anyhow::Error),
     Work(anyhow::Error),
+    Usage(anyhow::Error),
+    NotFound(anyhow::Error),
+    NotAllowed(anyhow::Error),
+    NotReachable(anyhow::Error),
+}
+
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Failed::Work(_) => 1,
+            Failed::Usage(_) => 2,
+            Failed::NotFound(_) => 3,
+            Failed::NotAllowed(_) => 4,
+            Failed::NotReachable(_) => 5,
+        }
+    }
+
+    fn error(&self) -> &anyhow::Error {
+        let (Failed::Work(error)
+        | Failed::Usage(error)
+        | Failed::NotFound(error)
+        | Failed::NotAllowed(error)
+        | Failed::NotReachable(error)) = self;
+        error
+    }
+
+    fn usage(text: impl Into<String>) -> Self {
+        Failed::Usage(anyhow::Error::msg(text.into()))
+    }
+
+    /// A reader that has seen enough, such as `head`, is no failure.
+    fn is_unread(&self) -> bool {
+        let error = self.error().downcast_ref::<io::Error>();
+        error.is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 impl From<anyhow::Error> for Failed {
@@ -128,77 +162,78 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Failed::Work(error.into())
+    }
+}
+
+type Done = Result<(), Failed>;
+
 impl Cli {
     /// Does what was asked.
     pub fn run(self, env: Environment) -> ExitCode {
+        log(&env, self.ask.log_level());
         let done = match self.ask {
-            Ask::Serve { config, listen, ephemeral } => {
-                log(&env, "info");
-                serve(config.as_deref(), listen, ephemeral, env)
-            }
+            Ask::Serve(serve) => serve.run(env),
             Ask::Chat { url, json, token, host, whole } => {
-                log(&env, "error");
-                block_on(chat::run(chat::Options { url, json, token, host, whole }))
-                    .map_err(Failed::Work)
+                let options = chat::Options { url, json, token, host, whole };
+                block_on(async { Ok(chat::run(options).await?) })
             }
-            Ask::Session { ask } => {
-                log(&env, "warn");
-                let out = &mut std::io::stdout().lock();
-                let shown = match ask {
-                    SessionAsk::List { config, json } => load(config.as_deref(), &env)
-                        .map(|it| block_on(sessions::list(&it.store, json, out))),
-                    SessionAsk::Show { id, config, json } => load(config.as_deref(), &env)
-                        .map(|it| block_on(sessions::show(&it.store, id, json, out))),
-                };
-                shown.and_then(|it| Ok(unless_unread(it)?))
-            }
-            Ask::Load(options) => {
-                log(&env, "warn");
-                options
-                    .check()
-                    .map_err(Failed::Usage)
-                    .and_then(|()| segue_load::run(&options).map_err(Failed::Work))
-            }
-            Ask::Config { ask: ConfigAsk::Default } => {
-                print!("{DEFAULT_TOML}");
-                Ok(())
-            }
-            Ask::Config { ask: ConfigAsk::Check { config } } => {
-                load(config.as_deref(), &env).and_then(with_topics).map(|config| {
-                    config.warnings.iter().for_each(|it| eprintln!("warning: {it}"));
-                    println!("the configuration is valid");
-                })
-            }
+            Ask::Connector(it) => with_output(async |out| it.run(&env, out).await),
+            Ask::Session(it) => with_output(async |out| it.run(&env, out).await),
+            Ask::Key(it) => with_output(async |out| it.run(&env, out).await),
+            Ask::Config { ask } => with_output(async |out| ask.run(&env, out).await),
+            Ask::Load(options) => options
+                .check()
+                .map_err(Failed::Usage)
+                .and_then(|()| segue_load::run(&options).map_err(Failed::Work)),
+            Ask::Completions { shell } => generate::completions(shell, &mut io::stdout()),
+            Ask::Man { folder } => generate::manual(folder.as_deref(), &mut io::stdout()),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
-            Err(Failed::Work(error)) => {
-                eprintln!("segue: {error:#}");
-                ExitCode::from(1)
-            }
-            Err(Failed::Usage(error)) => {
-                eprintln!("segue: {error:#}");
-                ExitCode::from(2)
+            Err(failed) if failed.is_unread() => ExitCode::SUCCESS,
+            Err(failed) => {
+                eprintln!("segue: {:#}", failed.error());
+                ExitCode::from(failed.code())
             }
         }
     }
 }
 
+impl Ask {
+    fn log_level(&self) -> &'static str {
+        match self {
+            Ask::Serve(_) => "info",
+            Ask::Chat { .. } => "error",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs a command that writes to the standard output.
+fn with_output(run: impl AsyncFnOnce(&mut dyn Write) -> Done) -> Done {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    block_on(run(&mut out))?;
+    Ok(out.flush()?)
+}
+
 fn log(env: &Environment, default: &str) {
     let filter = env.get("SEGUE_LOG").map_or(default, String::as_str);
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let format = env.get("SEGUE_LOG_FORMAT").map_or("text", String::as_str);
     if format == "json" {
         return log.json().init();
     }
-    log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
     if format != "text" {
-        warn!(format, "SEGUE_LOG_FORMAT is {format:?}, neither json nor text: logging text");
+        tracing::warn!(format, "SEGUE_LOG_FORMAT is {format:?}, neither json nor text: text it is");
     }
 }
 
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+fn block_on(work: impl Future<Output = Done>) -> Done {
     tokio::runtime::Builder::new_multi_thread()
         // Tasks that are pushed out of a worker's own queue would wait long under saturation.
         .global_queue_interval(limits::GLOBAL_QUEUE_INTERVAL)
@@ -213,11 +248,11 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 fn read(path: Option<&Path>) -> Result<Option<String>, Failed> {
     let (path, is_named) = match path {
         Some(path) => (path, true),
-        None => (Path::new("segue.toml"), false),
+        None => (Path::new(DEFAULT_FILE), false),
     };
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if !is_named && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if !is_named && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let error = anyhow::Error::new(error);
             Err(Failed::Usage(error.context(format!("cannot read {}", path.display()))))
@@ -225,123 +260,14 @@ fn read(path: Option<&Path>) -> Result<Option<String>, Failed> {
     }
 }
 
+/// The configuration file of those who name none.
+const DEFAULT_FILE: &str = "segue.toml";
+
 /// The configuration, of a file or without.
 fn load(path: Option<&Path>, env: &Environment) -> Result<Config, Failed> {
     let usage = |it: crate::config::ConfigError| Failed::Usage(it.into());
     match read(path)? {
         Some(text) => Config::load(Some(&text), env).map_err(usage),
         None => Config::demo(&Secret::new("unknown"), env).map_err(usage),
-    }
-}
-
-/// A configuration whose files can be read: a folder that is not there is a fault of it.
-fn with_topics(config: Config) -> Result<Config, Failed> {
-    if let Some(files) = &config.tls {
-        files.check().map_err(|it| Failed::Usage(anyhow::anyhow!("tls: {it}")))?;
-    }
-    for bot in &config.bots {
-        let BotKind::Knowledge { topics: Some(folder) } = &bot.kind else { continue };
-        Knowledge::from_dir(folder)
-            .map_err(|it| Failed::Usage(anyhow::anyhow!("bots.{}.topics: {it}", bot.id)))?;
-    }
-    Ok(config)
-}
-
-/// A reader that has seen enough, such as `head`, is no failure.
-fn unless_unread(shown: anyhow::Result<()>) -> anyhow::Result<()> {
-    match shown {
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        other => other,
-    }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-fn serve(
-    path: Option<&Path>,
-    listen: Option<SocketAddr>,
-    ephemeral: bool,
-    mut env: Environment,
-) -> Result<(), Failed> {
-    // What is said on the command line goes before file and environment.
-    if let Some(listen) = listen {
-        env.insert("SEGUE_SERVER_LISTEN".to_owned(), listen.to_string());
-        env.entry("SEGUE_SERVER_PUBLIC_URL".to_owned()).or_insert(format!("http://{listen}"));
-    }
-    if ephemeral {
-        env.insert("SEGUE_STORE_URL".to_owned(), "memory:".to_owned());
-    }
-    let mut config = load(path, &env).and_then(with_topics)?;
-    let mut demo = None;
-    if read(path)?.is_none() {
-        let token = server::demo_token(config.store.folder())?;
-        config = Config::demo(&token, &env).map_err(|it| Failed::Usage(it.into()))?;
-        demo = Some(DemoConnector { token, host: "localhost".to_owned() });
-    }
-    config.warnings.iter().for_each(|it| warn!("{it}"));
-    let listener = given_listener(demo.is_some())?;
-    block_on(run(config, demo, listener))?;
-    Ok(())
-}
-
-/// The socket of the service manager; the demonstration is as careful with it as with its own.
-fn given_listener(is_demo: bool) -> Result<Option<TcpListener>, Failed> {
-    let Some(listener) = supervisor::listener()? else { return Ok(None) };
-    let address = listener.local_addr().context("cannot ask where the given socket listens")?;
-    if is_demo && !address.ip().is_loopback() {
-        return Err(Failed::Usage(anyhow::anyhow!(
-            "the service manager's socket on {address} can be reached from other machines, and the \
-             demonstration is for this one only; write a configuration file with a connector"
-        )));
-    }
-    Ok(Some(listener))
-}
-
-async fn run(
-    config: Config,
-    demo: Option<DemoConnector>,
-    listener: Option<TcpListener>,
-) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let store = config.store.clone();
-    let is_demo = demo.is_some();
-    let is_of_use = !config.connectors.is_empty();
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let server = Server::start(config, demo, Tweaks { listener, ..Tweaks::default() }).await?;
-    greet(scheme, server.address(), &store, is_demo);
-    if !is_of_use {
-        println!(
-            "Nobody can open a session yet: it takes a [[connectors]] and a [[bots]] in the \
-             configuration file. `segue config default` shows both, as comments to be uncommented; \
-             without a file there is a demonstration."
-        );
-    }
-    supervisor::tell(&NotifyState::Ready);
-    tokio::select! {
-        _ = terminate.recv() => info!("stopping: SIGTERM came"),
-        _ = interrupt.recv() => info!("stopping: SIGINT came"),
-        () = supervisor::watchdog() => {}
-    }
-    supervisor::tell(&NotifyState::Stopping);
-    server.stop().await;
-    Ok(())
-}
-
-fn greet(scheme: &str, address: SocketAddr, store: &StoreUrl, is_demo: bool) {
-    let kept = match store.folder() {
-        Some(folder) => format!("in the folder {}", folder.display()),
-        None => "in memory, until it stops".to_owned(),
-    };
-    println!("Segue listens on {scheme}://{address} and keeps conversations {kept}.");
-    if is_demo {
-        println!(
-            "Try it: open {scheme}://{address} in a browser, or run `segue chat {scheme}://{address}`."
-        );
-        println!("There is no segue.toml; `segue config default` prints one to start from.");
     }
 }

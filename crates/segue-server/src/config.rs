@@ -6,6 +6,7 @@
 mod check;
 mod nearest;
 mod secret;
+mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use segue_core::ConnectorId;
 
 pub use check::is_id;
 pub use secret::Secret;
+pub use settings::{Origin, Setting};
 pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub bots: Vec<Bot>,
     /// What works but is hardly meant: one sentence each, to be logged at the start.
     pub warnings: Vec<String>,
+    /// Every value with where it comes from; secrets are masked.
+    pub settings: Vec<Setting>,
 }
 
 /// Where the server is.
@@ -256,7 +260,9 @@ impl Config {
         let mut problems = Problems::default();
         let mut source = Source::read(text.unwrap_or_default(), &mut problems);
         source.overlay(env, &mut problems);
-        check::config(&source, problems)
+        let mut config = check::config(&source, problems)?;
+        config.settings = settings::settings(&source, settings::Text::Given);
+        Ok(config)
     }
 
     /// What a server uses that was started without a file: the defaults, the built-in bot, and a
@@ -275,7 +281,9 @@ impl Config {
         connector.values.insert("token", Given { value, place: Place::Program });
         source.overlay(env, &mut problems);
         check::loopback_only(&source, &mut problems);
-        check::config(&source, problems)
+        let mut config = check::config(&source, problems)?;
+        config.settings = settings::settings(&source, settings::Text::BuiltIn);
+        Ok(config)
     }
 
     /// The bot of this id.

@@ -13,11 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     address::Door,
     api_keys::ApiKeys,
+    config::Setting,
     connectors::Connector,
     directory::Directory,
     health::Health,
     hub::Hub,
-    limits::{self, Limits},
+    limits::{self, Limits, ServerLimits},
     node::Node,
 };
 
@@ -29,7 +30,10 @@ mod error;
 mod health;
 pub mod hosts;
 pub mod jwt;
+#[cfg(test)]
+pub(crate) mod operations;
 mod rates;
+mod reference;
 mod sessions;
 mod stop;
 mod ws;
@@ -52,6 +56,10 @@ pub struct App {
     pub limits: Limits,
     /// What the page and `segue chat` on this machine may use; only where nothing is configured.
     pub demo: Option<DemoConnector>,
+    /// What is configured, for people who ask.
+    pub settings: Vec<Setting>,
+    /// The limits of the whole server.
+    pub server_limits: ServerLimits,
     /// Whether it can keep its promises.
     pub health: Arc<Health>,
     /// The node stops.
@@ -120,6 +128,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(demo::routes())
+        .merge(reference::routes())
         .merge(admin::router(&app))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)

@@ -217,6 +217,15 @@ impl Hub {
         self.sessions.lock().get(&id).map_or(0, |it| it.connections.len())
     }
 
+    /// Has every connection of a session give way: what it waits for does not come any more.
+    pub fn displace(&self, id: SessionId) {
+        if let Some(presence) = self.sessions.lock().get_mut(&id) {
+            for seat in presence.connections.drain(..) {
+                seat.give_way.notify_one();
+            }
+        }
+    }
+
     /// The sessions that have a connection here.
     pub fn connected(&self) -> Vec<SessionId> {
         let sessions = self.sessions.lock();

@@ -25,11 +25,16 @@ pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod outgoing;
+#[cfg(test)]
+#[path = "../tests/published/mod.rs"]
+mod published;
 pub mod rates;
 pub mod secrets;
 pub mod serve;
 pub mod server;
 pub mod socket;
+#[cfg(test)]
+mod spec;
 pub mod supervisor;
 pub mod turn;
 pub mod wire;

@@ -281,6 +281,13 @@ fixed! {
     /// Where the session at which a page ended is gone, the next page goes back by so much, so that
     /// nothing is left out.
     ADMIN_CURSOR_SLACK_MS: u64 = 1_000;
+    /// Where a session was deleted, connections that have not heard of its end are closed so much
+    /// later than those that have.
+    ADMIN_DISPLACE_AFTER_MS: u64 = 5_000;
+    /// Both tokens of a connector are good for so long after a rotation that names no time.
+    ADMIN_OVERLAP_SECONDS: u64 = 86_400;
+    /// The longest that it may name.
+    ADMIN_OVERLAP_SECONDS_MAX: u64 = 31_536_000;
     /// The log of a session that is exported in one piece, as stored.
     ADMIN_EXPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -43,6 +43,10 @@ use crate::{
     serve::{Listener, serve, tls::Certificates},
 };
 
+mod offline;
+
+pub use offline::offline;
+
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
@@ -126,6 +130,8 @@ impl Server {
             connectors,
             keys,
             limits: config.limits,
+            settings: config.settings,
+            server_limits: config.server_limits,
             demo,
             health,
             stop: stop.clone(),

@@ -9,6 +9,8 @@ mod envelope;
 mod error;
 mod event;
 mod kind;
+#[cfg(test)]
+pub(crate) mod messages;
 mod payload;
 mod time;
 mod transient;
@@ -16,6 +18,8 @@ mod url;
 
 pub use client::{Ask, ClientFrame, TypingState, Undecodable, decode};
 pub use envelope::{BATCH_OVERHEAD_BYTES, batch, batch_bytes};
+#[cfg(test)]
+pub(crate) use error::ErrorBody;
 pub use error::{HttpError, Refusal, notice_code, notice_message};
 pub use event::event;
 pub use time::{parse_timestamp, timestamp};

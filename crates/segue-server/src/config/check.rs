@@ -68,6 +68,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
         bots: bots.into_iter().map(|bot| bot.expect(sound)).collect(),
         warnings: Vec::new(),
+        settings: Vec::new(),
     };
     config.warnings = warnings(&config, source);
     Ok(config)

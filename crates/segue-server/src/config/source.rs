@@ -16,7 +16,8 @@ use super::{Environment, Problems};
 use crate::limits::{Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
-pub const VARIABLES_OF_THE_PROGRAM: &[&str] = &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT"];
+pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
+    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
 
 const PREFIX: &str = "SEGUE_";
 

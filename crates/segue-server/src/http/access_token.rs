@@ -14,12 +14,18 @@ use super::{
 };
 use crate::{address::Client, limits, wire::HttpError};
 
-/// The answer.
+/// What creates sessions, and opens those that it has created.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct AccessToken {
+    /// Goes into `Authorization: Bearer <access_token>`. A JWT; its claims are the server's affair.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Jwt"))]
     access_token: String,
+    /// How long it is valid, in seconds.
     expires_in: u64,
+    /// Always the same.
+    #[cfg_attr(test, schemars(extend("const" = "Bearer")))]
     token_type: &'static str,
 }
 

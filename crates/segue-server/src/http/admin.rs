@@ -7,7 +7,7 @@ use axum::{
     Router,
     http::Method,
     middleware,
-    routing::{MethodRouter, get, post},
+    routing::{self as on, MethodRouter},
 };
 
 use super::App;
@@ -15,11 +15,17 @@ use crate::api_keys::Scope;
 
 mod ask;
 mod caller;
+mod connectors;
 mod deletions;
+mod ending;
 mod error;
 mod export;
 mod keys;
 mod sessions;
+mod settings;
+mod signing_keys;
+#[cfg(test)]
+mod tests;
 
 pub use caller::{Failures, OnThisMachine};
 use caller::{Guard, guard};
@@ -40,19 +46,39 @@ pub struct Route {
 
 /// Every route.
 pub fn routes() -> Vec<Route> {
-    let route = |method, path, scope, handler| Route { method, path, scope, handler };
-    let read = |path, scope, handler| route(Method::GET, path, scope, handler);
-    let write = |path, scope, handler| route(Method::POST, path, scope, handler);
+    use Scope::{
+        ConfigRead, ConnectorsRead, ConnectorsWrite, KeysRead, KeysWrite, SessionsRead,
+        SessionsWrite,
+    };
+    let get = |path, scope, handler| Route { method: Method::GET, path, scope, handler };
+    let post = |path, scope, handler| Route { method: Method::POST, path, scope, handler };
+    let patch = |path, scope, handler| Route { method: Method::PATCH, path, scope, handler };
+    let delete = |path, scope, handler| Route { method: Method::DELETE, path, scope, handler };
     vec![
-        read("/admin/v1/sessions", Scope::SessionsRead, get(sessions::list)),
-        read("/admin/v1/sessions/{id}", Scope::SessionsRead, get(sessions::show)),
-        read("/admin/v1/sessions/{id}/entries", Scope::SessionsRead, get(sessions::entries)),
-        read("/admin/v1/sessions/{id}/export", Scope::SessionsRead, get(export::export)),
-        read("/admin/v1/deletions/{id}", Scope::SessionsRead, get(deletions::show)),
-        read("/admin/v1/keys", Scope::KeysRead, get(keys::list)),
-        write("/admin/v1/keys", Scope::KeysWrite, post(keys::create)),
-        read("/admin/v1/keys/{id}", Scope::KeysRead, get(keys::show)),
-        write("/admin/v1/keys/{id}/revoke", Scope::KeysWrite, post(keys::revoke)),
+        get("/admin/v1/connectors", ConnectorsRead, on::get(connectors::list)),
+        post("/admin/v1/connectors", ConnectorsWrite, on::post(connectors::create)),
+        get("/admin/v1/connectors/{id}", ConnectorsRead, on::get(connectors::show)),
+        patch("/admin/v1/connectors/{id}", ConnectorsWrite, on::patch(connectors::update)),
+        post("/admin/v1/connectors/{id}/rotate", ConnectorsWrite, on::post(connectors::rotate)),
+        post("/admin/v1/connectors/{id}/disable", ConnectorsWrite, on::post(connectors::disable)),
+        post("/admin/v1/connectors/{id}/enable", ConnectorsWrite, on::post(connectors::enable)),
+        post("/admin/v1/connectors/{id}/revoke", ConnectorsWrite, on::post(connectors::revoke)),
+        get("/admin/v1/sessions", SessionsRead, on::get(sessions::list)),
+        get("/admin/v1/sessions/{id}", SessionsRead, on::get(sessions::show)),
+        get("/admin/v1/sessions/{id}/entries", SessionsRead, on::get(sessions::entries)),
+        get("/admin/v1/sessions/{id}/export", SessionsRead, on::get(export::export)),
+        post("/admin/v1/sessions/{id}/revoke", SessionsWrite, on::post(ending::revoke)),
+        delete("/admin/v1/sessions/{id}", SessionsWrite, on::delete(ending::delete)),
+        delete("/admin/v1/users/{id}/sessions", SessionsWrite, on::delete(ending::delete_of_user)),
+        get("/admin/v1/deletions/{id}", SessionsRead, on::get(deletions::show)),
+        get("/admin/v1/keys", KeysRead, on::get(keys::list)),
+        post("/admin/v1/keys", KeysWrite, on::post(keys::create)),
+        get("/admin/v1/keys/{id}", KeysRead, on::get(keys::show)),
+        post("/admin/v1/keys/{id}/revoke", KeysWrite, on::post(keys::revoke)),
+        get("/admin/v1/signing-keys", KeysRead, on::get(signing_keys::list)),
+        post("/admin/v1/signing-keys/rotate", KeysWrite, on::post(signing_keys::rotate)),
+        get("/admin/v1/limits", ConfigRead, on::get(settings::limits)),
+        get("/admin/v1/config", ConfigRead, on::get(settings::config)),
     ]
 }
 

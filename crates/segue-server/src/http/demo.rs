@@ -50,7 +50,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/demo.json", get(demo))
 }
 
-fn file(kind: &'static str, text: &'static str) -> Response {
+/// A file of a page: a string of this program, never cached without asking.
+pub(super) fn file(kind: &'static str, text: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-cache"),

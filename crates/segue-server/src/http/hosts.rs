@@ -36,6 +36,14 @@ impl Hosts {
         self.0.is_empty()
     }
 
+    /// The hosts and the apps, as they are registered.
+    pub fn names(&self) -> (Vec<String>, Vec<String>) {
+        let is_app = |it: &&Host| matches!(it.0, Registered::App(_));
+        let (apps, hosts): (Vec<&Host>, Vec<&Host>) = self.0.iter().partition(is_app);
+        let names = |those: Vec<&Host>| those.into_iter().map(Host::to_string).collect();
+        (names(hosts), names(apps))
+    }
+
     /// Whether an `X-Host` names something registered: a host, one of its subdomains, or an app.
     pub fn accept_host(&self, x_host: &str) -> bool {
         let x_host = x_host.trim_ascii();

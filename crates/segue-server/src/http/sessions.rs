@@ -20,25 +20,44 @@ use super::{
 };
 use crate::{address::Client, connectors::Connector, limits, node::Outcome, wire::HttpError};
 
-/// The answer.
+/// A session that exists.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CreatedSession"))]
 pub struct Created {
+    /// Names it.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Uuid"))]
     session_id: String,
 }
 
-/// The request's body; everything in it may be left out.
+/// What the session is to be like. Everything may be left out.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewSession"))]
+pub(super) struct Wanted {
+    /// Whether the agent's messages arrive in chunks; by default they do not.
     streaming_enabled: Option<bool>,
+    /// What the client runs on: `web` (the default), `ios`, `android`, `ios-web`, `android-web` or
+    /// `custom`. Anything else counts as `custom`.
+    #[cfg_attr(test, schemars(extend("examples" = PLATFORMS)))]
     platform: Option<String>,
+    /// `mobile`, `tablet`, `desktop`, or anything else: kept, not looked at. Of more than 200 bytes
+    /// the beginning is kept.
     device_type: Option<String>,
+    /// The user's language, for the bot; BCP 47.
+    #[cfg_attr(test, schemars(length(max = limits::LANGUAGE_BYTES_MAX)))]
     language: Option<String>,
+    /// Which variant of the bot, for the bot.
+    #[cfg_attr(test, schemars(length(max = limits::VARIANT_ID_BYTES_MAX)))]
     variant_id: Option<String>,
+    /// Anything about the user or the page, for the bot; at most 8,192 bytes of JSON.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Object>"))]
     integration_attributes: Option<Box<RawValue>>,
-    /// Nothing is granted yet (section 9); the shape is checked all the same.
+    /// Names of extensions that the client knows. None is granted so far.
+    // The shape is checked all the same (protocol, section 9).
     #[serde(rename = "extensions")]
     _extensions: Option<Vec<String>>,
 }
+
+const PLATFORMS: [&str; 6] = ["web", "ios", "android", "ios-web", "android-web", "custom"];
 
 /// Creates a conversation.
 pub async fn create(
@@ -150,10 +169,9 @@ fn start(now: Timestamp, connector: &Connector, expires_at: Timestamp) -> Comman
 }
 
 fn platform(wanted: Option<&str>) -> &str {
-    const KNOWN: [&str; 6] = ["web", "ios", "android", "ios-web", "android-web", "custom"];
     match wanted {
         None => "web",
-        Some(it) if KNOWN.contains(&it) => it,
+        Some(it) if PLATFORMS.contains(&it) => it,
         Some(_) => "custom",
     }
 }

@@ -237,3 +237,17 @@ async fn a_worker_is_told_when_a_turn_moves_and_of_nothing_else() {
     hub.deliver(OTHER, &[entry(2, Event::TurnEnded { turn, outcome: TurnOutcome::CutShort })]);
     assert!(watch.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn connections_of_a_session_that_is_gone_all_give_way_and_no_others_do() {
+    let hub = hub();
+    let mut held: Vec<Subscription> = [0, 100].map(|at| subscribe(&hub, at).unwrap()).into();
+    let admission = Admission { connections_max: 3, displace_after_ms: 0 };
+    let mut other = hub.subscribe(0, OTHER, admission, || SessionGate::new(5, 20)).unwrap();
+    hub.displace(ID);
+    for subscription in &mut held {
+        assert_eq!(next(subscription).await, Some(Err("displaced")));
+    }
+    assert_eq!((hub.connections_of(ID), hub.connections_of(OTHER)), (0, 1));
+    assert_eq!(next(&mut other).await, None);
+}

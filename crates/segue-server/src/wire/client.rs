@@ -42,10 +42,13 @@ pub enum Ask {
 
 /// Whether the user is typing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum TypingState {
     /// `TYPING_STATE_STARTED`.
+    #[cfg_attr(test, schemars(rename = "TYPING_STATE_STARTED"))]
     Started,
     /// `TYPING_STATE_STOPPED`.
+    #[cfg_attr(test, schemars(rename = "TYPING_STATE_STOPPED"))]
     Stopped,
 }
 

@@ -287,15 +287,23 @@ impl HttpError {
 
     /// The body of the answer, JSON: the text twice, because clients differ in the key that they read.
     pub fn body(&self, correlation_id: &str) -> String {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: &'a str,
-            message: &'a str,
-            code: &'a str,
-            correlation_id: &'a str,
-        }
-        let body =
-            Body { error: self.text(), message: self.text(), code: self.code(), correlation_id };
+        let (text, code) = (self.text(), self.code());
+        let body = ErrorBody { error: text, message: text, code, correlation_id };
         serde_json::to_string(&body).expect("strings cannot fail to become JSON")
     }
+}
+
+/// The body of every error.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Error"))]
+pub(crate) struct ErrorBody<'a> {
+    /// What is wrong, in words.
+    error: &'a str,
+    /// The same again: clients differ in the key that they read.
+    message: &'a str,
+    /// For programs; stays when the words change.
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    code: &'a str,
+    /// That of the answer's header. Name it when you ask for help.
+    correlation_id: &'a str,
 }

@@ -88,7 +88,7 @@ fn parts(event: &Event) -> Option<Parts<'_>> {
 
 fn notice_posted(level: Level, notice: Notice) -> Parts<'static> {
     let payload = payload::SystemMessage {
-        level,
+        level: level.into(),
         message: notice_message(notice),
         code: notice_code(notice),
         retry_after_ms: None,

@@ -54,3 +54,8 @@ pub(super) const NOT_ALLOWED: [&str; 30] = [
     "EVENT_TYPE_USER_READ_MESSAGE",
     "EVENT_TYPE_USER_RECEIVED_MESSAGE",
 ];
+
+/// The types that clients may send (protocol, section 4).
+#[cfg(test)]
+pub(super) const ALLOWED: [&str; 5] =
+    [REQUEST_POLY_AGENT_JOIN, USER_MESSAGE, USER_TYPING, USER_END_SESSION, HEARTBEAT];

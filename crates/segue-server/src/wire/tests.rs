@@ -9,8 +9,9 @@ mod frames;
 mod fuzz;
 mod oracle;
 mod properties;
+pub(super) mod samples;
 mod texts;
 mod times;
 
-const ID: EntryId = EntryId(0x0193_4b2e_7c00_7abc_8def_0123_4567_89ab);
-const AT: Timestamp = 1_778_155_200_123;
+pub(super) const ID: EntryId = EntryId(0x0193_4b2e_7c00_7abc_8def_0123_4567_89ab);
+pub(super) const AT: Timestamp = 1_778_155_200_123;

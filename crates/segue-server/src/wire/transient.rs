@@ -60,7 +60,7 @@ fn keep_alive(id: EntryId) -> String {
 
 fn refused(refusal: &Refusal) -> String {
     json(&payload::SystemMessage {
-        level: refusal.level(),
+        level: refusal.level().into(),
         message: &refusal.message(),
         code: refusal.code(),
         retry_after_ms: refusal.retry_after_ms(),

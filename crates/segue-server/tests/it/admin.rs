@@ -1,5 +1,8 @@
 //! The admin API (docs/admin.md): every route, whoever asks.
 
 mod access;
+mod connectors;
+mod ending;
 mod keys;
 mod sessions;
+mod settings;

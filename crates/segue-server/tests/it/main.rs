@@ -7,6 +7,10 @@
 mod bare;
 mod killed;
 mod pick;
+#[path = "../published/mod.rs"]
+mod published;
+#[path = "../published/routes.rs"]
+mod routes;
 mod scenes;
 mod support;
 mod wire;

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::{
     pick::{answer_to, assert_refused, is_kind, next, next_is, of_kind, without_thinking},
     scenes::{busy, keyed, message, other},
-    support::{Bot, Setup, Switch, Talk, brief, shown},
+    support::{Bot, Setup, Switch, Talk, brief, shown, user_message},
     wire,
 };
 
@@ -102,7 +102,7 @@ async fn refusals_are_for_their_sender_alone_and_leave_no_trace() {
     talk.send(&json!({"type": "EVENT_TYPE_SESSION_END", "payload": {}})).await;
     let refusal = talk.recv().await;
     assert_refused(&refusal, "Event type not allowed: EVENT_TYPE_SESSION_END", "not_allowed");
-    talk.say(&"k".repeat(131_073), "k-2").await;
+    talk.send(&user_message(&"k".repeat(131_073), "k-2")).await;
     assert_refused(&talk.recv().await, "Message too large", "too_large");
 
     talk.join().await;
@@ -307,7 +307,7 @@ async fn what_is_too_large_is_refused() {
     let mut talk = unlimited(&bot).await;
     // Bytes count, not characters, and not those of the frame.
     for text in ["k".repeat(131_073), "é".repeat(65_537), "k".repeat(1_000_000)] {
-        talk.say(&text, "k").await;
+        talk.send(&user_message(&text, "k")).await;
         assert_refused(&talk.recv().await, "Message too large", "too_large");
     }
     let escaped = "\\u006b".repeat(131_073);

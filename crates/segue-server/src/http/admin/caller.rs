@@ -24,6 +24,7 @@ use super::error::AdminError;
 use crate::{
     address::{Client, network},
     api_keys::{ApiKey, NewApiKey, Reach, Recognised, Scope},
+    connectors::Connector,
     http::{App, error::CorrelationId},
     limits::{self, ServerLimits},
     rates::Bucket,
@@ -195,6 +196,14 @@ impl Caller {
         }
     }
 
+    /// Refuses what concerns all connectors to callers who see only some.
+    pub fn must_see_all(&self, what: &'static str) -> Result<(), AdminError> {
+        match self.visible() {
+            Visible::All => Ok(()),
+            Visible::Only(_) | Visible::Except(_) => Err(AdminError::BeyondKey(what)),
+        }
+    }
+
     /// Whether the caller may look at this key and revoke it: it holds nothing that theirs does not.
     pub fn covers(&self, other: &ApiKey) -> bool {
         match &self.by {
@@ -218,6 +227,20 @@ impl Caller {
             (Some(own), Some(new)) => new > own,
         };
         if outlives { Err(AdminError::BeyondKey("this expiry")) } else { Ok(()) }
+    }
+
+    /// A connector that the caller may see.
+    pub fn connector(&self, name: &str) -> Result<Arc<Connector>, AdminError> {
+        let id = ConnectorId(name.to_owned());
+        let connector = self.app.connectors.get(&id).filter(|it| self.sees(&it.id));
+        connector.ok_or(AdminError::NotFound("connector"))
+    }
+
+    /// The connectors that the caller may see, in order of their names.
+    pub fn connectors(&self) -> Vec<Arc<Connector>> {
+        let mut all = self.app.connectors.all();
+        all.retain(|it| self.sees(&it.id));
+        all
     }
 
     /// A session that the caller may see. One of another connector is not told from one that never

@@ -11,7 +11,11 @@ use segue_core::ports::StoreError;
 use serde::Serialize;
 use tracing::error;
 
-use crate::{api_keys::KeyError, api_keys::Scope, limits};
+use crate::{
+    api_keys::{KeyError, Scope},
+    directory::ChangeError,
+    limits,
+};
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +148,26 @@ impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         error!(%error, "the store does not answer an administrator");
         Self::Unavailable
+    }
+}
+
+impl From<ChangeError> for AdminError {
+    fn from(error: ChangeError) -> Self {
+        let code = match &error {
+            ChangeError::NotFound => return Self::NotFound("connector"),
+            ChangeError::NoId | ChangeError::Invalid(_) => return Self::Invalid(error.to_string()),
+            ChangeError::Unavailable(_) => {
+                error!(%error, "a connector cannot be changed now");
+                return Self::Unavailable;
+            }
+            ChangeError::Conflict => return changed_meanwhile(),
+            ChangeError::InConfiguration => "declared_in_configuration",
+            ChangeError::Exists => "connector_exists",
+            ChangeError::Revoked => "connector_revoked",
+            ChangeError::TooMany => "too_many_connectors",
+            ChangeError::TooManyTokens => "too_many_tokens",
+        };
+        Self::Conflict { code, text: error.to_string().into() }
     }
 }
 

@@ -45,6 +45,16 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     vec(char, 0..24).prop_map(String::from_iter)
 }
 
+/// The text of a message of the user.
+fn not_blank() -> impl Strategy<Value = String> {
+    text().prop_filter("a message is not blank", |it| !it.trim().is_empty())
+}
+
+/// An absolute URL as a bot may give it.
+fn url() -> impl Strategy<Value = String> {
+    "https://tallow\\.example/[a-z0-9äß日 /._~-]{0,20}(\\?[a-z=&é ]{0,9})?"
+}
+
 /// A JSON value as somebody might write it.
 #[derive(Debug, Clone)]
 enum Tree {
@@ -235,14 +245,13 @@ fn written(hand: &mut Hand, tree: &Tree) -> String {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let not_blank = text().prop_filter("a message is not blank", |it| !it.trim().is_empty());
     prop_oneof![
         1 => Just(Ask::Join),
         1 => Just(Ask::End),
         1 => Just(Ask::Heartbeat),
         1 => Just(Ask::Typing(TypingState::Started)),
         1 => Just(Ask::Typing(TypingState::Stopped)),
-        5 => not_blank.prop_map(|text| Ask::Message { text, key: None }),
+        5 => not_blank().prop_map(|text| Ask::Message { text, key: None }),
     ]
 }
 
@@ -267,7 +276,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|it| Event::SessionStarted { facts: facts(it) }),
         custom().prop_map(|custom| Event::JoinRequested { run_at: 1, custom }),
         bot().prop_map(|bot| Event::BotJoined { bot, why: TurnReason::Join }),
-        (id(), text(), custom()).prop_map(|(message_id, text, custom)| {
+        (id(), not_blank(), custom()).prop_map(|(message_id, text, custom)| {
             Event::UserMessagePosted { message_id, text, key: None, custom }
         }),
         Just(Event::TurnStarted { turn: Turn(1), attempt: AttemptId(1), input_to: Position(2) }),
@@ -277,7 +286,7 @@ fn event() -> impl Strategy<Value = Event> {
                 Event::BotMessagePosted { token, message_id, text, extras, call_actions, bot }
             }
         ),
-        (id(), any::<u32>(), text(), extras(), any::<bool>()).prop_map(
+        (id(), 1..=u32::MAX, text(), extras(), any::<bool>()).prop_map(
             move |(message_id, index, text, extras, is_complete)| {
                 Event::BotChunkPosted { token, message_id, index, text, extras, is_complete }
             }
@@ -311,15 +320,21 @@ fn facts(streaming: bool) -> Arc<Facts> {
 }
 
 fn bot() -> impl Strategy<Value = BotProfile> {
-    (text(), text()).prop_map(|(name, avatar_url)| BotProfile { name, avatar_url })
+    (text(), prop_oneof![Just(String::new()), url()])
+        .prop_map(|(name, avatar_url)| BotProfile { name, avatar_url })
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
     let content_type = prop::sample::select(vec![ContentType::Url, ContentType::Image]);
-    let attachment = (text(), option::of(text()), text(), content_type, option::of(text()))
-        .prop_map(|(title, preview_image_url, content_url, content_type, call_to_action_text)| {
-            Attachment { title, preview_image_url, content_url, content_type, call_to_action_text }
-        });
+    let attachment = (text(), option::of(url()), url(), content_type, option::of(text())).prop_map(
+        |(title, preview_image_url, content_url, content_type, call_to_action_text)| Attachment {
+            title,
+            preview_image_url,
+            content_url,
+            content_type,
+            call_to_action_text,
+        },
+    );
     let suggestion = (text(), option::of(text()))
         .prop_map(|(message_text, payload)| Suggestion { message_text, payload });
     (vec(attachment, 0..3), vec(suggestion, 0..3))

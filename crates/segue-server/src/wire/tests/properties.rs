@@ -5,7 +5,11 @@ use segue_core::{Entry, Event, Json};
 use serde_json::{Map, Value};
 
 use super::{arbitrary, oracle};
-use crate::wire::{batch, batch_bytes, decode, event, timestamp};
+use crate::{
+    limits::CUSTOM_BYTES_MAX,
+    published,
+    wire::{Refusal, batch, batch_bytes, decode, event, timestamp},
+};
 
 fn object(json: &str) -> Map<String, Value> {
     match serde_json::from_str(json) {
@@ -83,6 +87,7 @@ fn check_event(entry: &Entry) {
         assert!(!entry.event.is_visible());
         return;
     };
+    published::check_server_frame(&frame);
     assert!(entry.event.is_visible());
     let envelope = object(&frame);
     let custom = custom_of(&entry.event);
@@ -190,10 +195,15 @@ proptest! {
         let inside = &object(&text)["payload"]["events"];
         let alone = frames.iter().map(|it| Value::Object(object(it))).collect::<Vec<_>>();
         prop_assert_eq!(inside, &Value::Array(alone));
+        // A batch is never empty.
+        if !frames.is_empty() {
+            published::check_server_frame(&text);
+        }
     }
 
     #[test]
     fn what_a_client_writes_is_what_is_read((frame, text) in arbitrary::client_frame()) {
+        published::check_client_frame(&text);
         prop_assert_eq!(decode(&text), Ok(frame));
         oracle::check(&text);
     }
@@ -206,5 +216,17 @@ proptest! {
     #[test]
     fn a_damaged_frame_is_read_or_refused(text in mutated()) {
         oracle::check(&text);
+    }
+
+    /// The other way round: what the published schema lets through is read, except for sizes, which
+    /// it cannot express.
+    #[test]
+    fn what_is_published_as_a_frame_is_read(text in mutated()) {
+        if published::client_frame_problems(&text).is_empty() {
+            let refusal = decode(&text).err().map(|it| it.refusal);
+            let is_size = refusal == Some(Refusal::TooLarge)
+                || refusal == Some(Refusal::Malformed) && text.len() > CUSTOM_BYTES_MAX;
+            prop_assert!(refusal.is_none() || is_size, "{refusal:?} for {text}");
+        }
     }
 }

@@ -64,6 +64,16 @@ impl Admin {
         done(&self.request("POST", path).json(&body).send().await)
     }
 
+    /// What is left after a deletion.
+    pub async fn delete(&self, path: &str) -> Value {
+        done(&self.request("DELETE", path).send().await)
+    }
+
+    /// What becomes of a part that is changed.
+    pub async fn patch(&self, path: &str, body: Value) -> Value {
+        done(&self.request("PATCH", path).json(&body).send().await)
+    }
+
     /// Status and code of a refusal.
     pub async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let answer = self.request(method, path).json(&body).send().await;

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{Talk, within};
+use crate::routes::{self, Exchange};
 
 /// A request on its way to be sent, over a connection of its own.
 #[derive(Debug, Clone)]
@@ -87,6 +88,7 @@ impl Request {
             if self.method != "HEAD" {
                 answer.read_body(&mut tcp, rest).await;
             }
+            self.check(&answer);
             answer
         };
         within(&what, exchange).await
@@ -103,9 +105,11 @@ impl Request {
             tcp.write_all(&head).await.unwrap();
             let (mut answer, rest) = read_head(&mut tcp).await;
             if answer.status == 101 {
+                self.check(&answer);
                 return Ok(Talk::new(tcp, rest, answer).await);
             }
             answer.read_body(&mut tcp, rest).await;
+            self.check(&answer);
             Err(answer)
         };
         within("an answer to a request for a socket", exchange).await
@@ -117,6 +121,18 @@ impl Request {
             Ok(talk) => talk,
             Err(answer) => panic!("no socket but {answer:?}"),
         }
+    }
+
+    /// Every answer is one that was published.
+    fn check(&self, answer: &Answer) {
+        routes::check_exchange(&Exchange {
+            method: &self.method,
+            target: &self.path,
+            sent: &self.body,
+            status: answer.status,
+            headers: &answer.headers,
+            body: &answer.body,
+        });
     }
 
     fn bytes(&self, more: &str) -> Vec<u8> {

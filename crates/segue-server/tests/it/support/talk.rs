@@ -15,6 +15,7 @@ use tokio_tungstenite::{
 };
 
 use super::{Answer, PATIENCE, brief, events_of};
+use crate::published;
 
 /// Both ends of what a test says and hears on one socket.
 pub struct Talk {
@@ -75,17 +76,24 @@ impl Talk {
 
     /// Asks for the bot.
     pub async fn join(&mut self) {
-        self.send(&json!({"type": "EVENT_TYPE_REQUEST_POLY_AGENT_JOIN", "payload": {}})).await;
+        self.ask(&json!({"type": "EVENT_TYPE_REQUEST_POLY_AGENT_JOIN", "payload": {}})).await;
     }
 
     /// Says something, under this `local_id`.
     pub async fn say(&mut self, text: &str, local_id: &str) {
-        self.send(&user_message(text, local_id)).await;
+        self.ask(&user_message(text, local_id)).await;
     }
 
     /// Ends the session.
     pub async fn end_session(&mut self) {
-        self.send(&json!({"type": "EVENT_TYPE_USER_END_SESSION", "payload": {}})).await;
+        self.ask(&json!({"type": "EVENT_TYPE_USER_END_SESSION", "payload": {}})).await;
+    }
+
+    /// Sends a frame that clients may send.
+    async fn ask(&mut self, frame: &Value) {
+        let text = frame.to_string();
+        published::check_client_frame(&text);
+        self.send_text(&text).await;
     }
 
     // --------------------------------------------------------------------------------- hear
@@ -172,7 +180,7 @@ impl Talk {
         self.markers += 1;
         let marker = json!({"marker": self.markers});
         let heartbeat = json!({"type": "EVENT_TYPE_HEARTBEAT", "metadata": {"custom": marker}});
-        self.send(&heartbeat).await;
+        self.ask(&heartbeat).await;
         let is_it = |frame: &Value| {
             frame["type"] == "EVENT_TYPE_HEARTBEAT" && frame["metadata"]["custom"] == marker
         };
@@ -214,6 +222,7 @@ impl Talk {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text)
                         .unwrap_or_else(|error| panic!("{error} in {text}"));
+                    published::check_server_frame(&text);
                     self.came.push(frame.clone());
                     self.raw.push(text.to_string());
                     return Came::Frame(frame);

@@ -9,6 +9,8 @@ use std::{
 use segue_store::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
+mod admin;
+
 fn segue(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_segue"));
     command.current_dir(folder.path()).stdin(Stdio::null());
@@ -92,7 +94,7 @@ fn serve(folder: &TempDir, word: &str) -> (Child, Vec<String>) {
 /// What the README says is enough to begin with is enough.
 #[test]
 fn the_configuration_of_the_readme_leads_to_a_conversation() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let text = readme.split("```toml").nth(1).unwrap().split("```").next().unwrap();
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("segue.toml"), text).unwrap();
