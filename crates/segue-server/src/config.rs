@@ -27,7 +27,7 @@ use source::{Given, Place, Source, Value};
 
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
-use crate::limits::{Limits, ServerLimits};
+use crate::limits::{BotLimits, Limits, ServerLimits};
 use crate::secrets::{FOR_CONFIGURATION, SecretsKey, is_sealed};
 
 /// The documentation of the configuration, which parses to the defaults.
@@ -230,6 +230,8 @@ pub struct Bot {
     pub avatar_url: Option<String>,
     /// What it says first. `None` where the bot is asked instead.
     pub greeting: Option<String>,
+    /// How much it is given to do: what holds for all bots, with its own.
+    pub limits: BotLimits,
     /// How it answers.
     pub kind: BotKind,
 }

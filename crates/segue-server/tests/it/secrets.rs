@@ -7,7 +7,7 @@ use segue_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Bot, Hold, Logs, SHOP_TOKEN, Session, Setup, brief};
+use crate::support::{Bot, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief};
 
 /// Covers 1.2.
 #[tokio::test]
@@ -54,27 +54,11 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     talk.until("SYSTEM_MESSAGE").await;
     talk.send_text("my-words-8e1").await;
     talk.until("SYSTEM_MESSAGE").await;
-    // The admin API with its key: where it belongs, cut short, and where it does not.
-    let key = std::fs::read_to_string(setup.folder().unwrap().join(ADMIN_KEY_FILE)).unwrap();
-    let key = key.trim();
-    let bearer = format!("Bearer {key}");
-    let admin = |path: &str| server.request("GET", path);
-    let answer = admin("/admin/v1/sessions").header("Authorization", &bearer).send().await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    for wrong in [
-        admin("/admin/v1/sessions").header("Authorization", &bearer[..bearer.len() - 1]),
-        admin(&format!("/admin/v1/sessions?key={key}")).header("Authorization", key),
-        server.token_request().header("X-Token", key),
-    ] {
-        assert_eq!(wrong.send().await.status, 401);
-    }
-    let seen = server.metrics().await.text;
-    let ready = server.request("GET", "/readyz").send().await;
-    let seen = seen + &String::from_utf8(ready.body).unwrap();
+    let key = use_admin_key(&setup, &server).await;
+    let seen = seen_from_outside(&server).await;
     server.stop().await;
 
-    let keys = std::fs::read_to_string(setup.folder().unwrap().join("jwt.json")).unwrap();
-    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let keys = signing_keys(&setup);
     let mut secrets = vec![
         SHOP_TOKEN.to_owned(),
         Bot::SECRET.to_owned(),
@@ -82,7 +66,7 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
         "my-words-8e1".to_owned(),
         "bot-words-5c2".to_owned(),
         "attribute-4711".to_owned(),
-        key.to_owned(),
+        key.clone(),
     ];
     // What a key proves itself with is all of it but its name.
     secrets.push(key.rsplit('_').next().unwrap().to_owned());
@@ -96,6 +80,35 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
         assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
         assert!(!seen.contains(secret), "{secret} is in\n{seen}");
     }
+}
+
+/// What operators see: metrics and readiness.
+async fn seen_from_outside(server: &Running) -> String {
+    let ready = server.request("GET", "/readyz").send().await;
+    server.metrics().await.text + &String::from_utf8(ready.body).unwrap()
+}
+
+fn signing_keys(setup: &Setup) -> Value {
+    let file = setup.folder().unwrap().join("jwt.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// Asks the admin API with its first key: where it belongs, cut short, and where it does not.
+async fn use_admin_key(setup: &Setup, server: &Running) -> String {
+    let key = std::fs::read_to_string(setup.folder().unwrap().join(ADMIN_KEY_FILE)).unwrap();
+    let key = key.trim().to_owned();
+    let bearer = format!("Bearer {key}");
+    let admin = |path: &str| server.request("GET", path);
+    let answer = admin("/admin/v1/sessions").header("Authorization", &bearer).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for wrong in [
+        admin("/admin/v1/sessions").header("Authorization", &bearer[..bearer.len() - 1]),
+        admin(&format!("/admin/v1/sessions?key={key}")).header("Authorization", &key),
+        server.token_request().header("X-Token", &key),
+    ] {
+        assert_eq!(wrong.send().await.status, 401);
+    }
+    key
 }
 
 /// Whatever panics with the configuration in its hands prints it.
