@@ -17,7 +17,7 @@ use crate::limits::{BotLimits, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
-    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
+    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
 
 const PREFIX: &str = "SEGUE_";
 
