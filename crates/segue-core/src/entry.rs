@@ -303,6 +303,8 @@ pub enum Notice {
     EncounteredError,
     /// No handoff is possible here.
     HandoffNotInitiated,
+    /// The bot has answered as often as it may in one session.
+    TurnsUsedUp,
 }
 
 /// Why a session ended.

@@ -24,5 +24,5 @@ pub use output::{
 };
 pub use session::{
     Actor, Command, CommitBuilder, Decision, Expire, Failure, Floor, Greeting, OpenStream,
-    Rejected, Revoked, Running, Say, Session, State, Then, TurnEnd,
+    Rejected, Revoked, Running, Say, Session, SessionsMax, State, Then, TurnEnd,
 };

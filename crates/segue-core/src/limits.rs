@@ -15,3 +15,6 @@ pub const UNABLE_TO_START_ERROR_INTERVAL_MS: u64 = 5_000;
 
 /// The bot's own state of a session has at most so many bytes (bots, "Outputs of a turn").
 pub const BOT_STATE_BYTES_MAX: usize = 64 * 1024;
+
+/// The sessions of a connector are counted by hours of the clock.
+pub const HOUR_MS: u64 = 3_600_000;

@@ -44,6 +44,22 @@ pub enum Claim {
         /// How many sessions it may create in its life.
         sessions_max: u32,
     },
+    /// Fewer than `sessions_max` sessions of the connector live.
+    LiveSlot {
+        /// Whose.
+        connector: ConnectorId,
+        /// How many may live at a time.
+        sessions_max: u32,
+    },
+    /// Fewer than `sessions_max` sessions of the connector were created at `since` or later.
+    CreationSlot {
+        /// Whose.
+        connector: ConnectorId,
+        /// From when on they count.
+        since: Timestamp,
+        /// How many may be created from then on.
+        sessions_max: u32,
+    },
 }
 
 /// What became of a commit.

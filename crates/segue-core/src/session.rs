@@ -155,8 +155,8 @@ pub enum Command {
     Start {
         /// The first look at whether it was abandoned.
         expire_at: Timestamp,
-        /// How many sessions its token may create; `None` without a limit.
-        sessions_per_token_max: Option<u32>,
+        /// How many sessions there may be.
+        sessions_max: SessionsMax,
     },
     /// The user asks for the bot.
     Join {
@@ -194,6 +194,8 @@ pub enum Command {
         attempt: AttemptId,
         /// How far the worker has read the user's messages. Counts for the first start only.
         input_to: Position,
+        /// How many turns the session may have; one more ends it instead. `None` without a limit.
+        turns_max: Option<u64>,
     },
     /// A worker has an output of the bot.
     Say {
@@ -224,6 +226,17 @@ pub enum Revoked {
     Session,
     /// Its connector, and with it all its sessions.
     Connector,
+}
+
+/// How many sessions there may be; `None` without a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionsMax {
+    /// That one access token creates in its life.
+    pub per_token: Option<u32>,
+    /// Of one connector, that live.
+    pub live: Option<u32>,
+    /// Of one connector, that are created in one hour of the clock.
+    pub per_hour: Option<u32>,
 }
 
 /// One output of the bot that becomes one event.

@@ -149,6 +149,9 @@ connector_handshakes_per_second = 0
 sockets_per_second = 0
 connections_per_address = 0
 sessions_per_token = 0
+sessions_per_hour = 0
+live_sessions = 0
+turns_per_session = 0
 
 [[connectors]]
 id = "{CONNECTOR}"

@@ -13,7 +13,10 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
+
+use crate::limits::ServerLimits;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -112,14 +115,20 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Whoever comes in passes here: who is believed, and how many connections each address has open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Door {
     trusted: TrustedProxies,
-    /// Connections of one address at a time; zero for any number.
-    per_address_max: u64,
+    limits: ServerLimits,
     open: Mutex<BTreeMap<IpAddr, u64>>,
+    /// Room for connections, whoever's they are.
+    room: Arc<Semaphore>,
+    connections_max: usize,
     has_warned: AtomicBool,
+    is_full: AtomicBool,
 }
+
+/// Room for one connection.
+pub type Room = OwnedSemaphorePermit;
 
 /// One connection of an address; it counts until this is dropped.
 #[derive(Debug)]
@@ -127,12 +136,45 @@ pub struct Place {
     door: Arc<Door>,
     /// `None` for one that is not counted.
     of: Option<IpAddr>,
+    _room: Option<Room>,
 }
 
 impl Door {
-    /// A door through which nobody has come yet.
-    pub fn new(trusted: TrustedProxies, per_address_max: u64) -> Self {
-        Self { trusted, per_address_max, ..Self::default() }
+    /// A door through which nobody has come yet, with room for so many connections.
+    pub fn new(trusted: TrustedProxies, limits: ServerLimits, connections_max: usize) -> Self {
+        Self {
+            trusted,
+            limits,
+            open: Mutex::default(),
+            room: Arc::new(Semaphore::new(connections_max)),
+            connections_max,
+            has_warned: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
+        }
+    }
+
+    /// The limits of the whole server.
+    pub fn limits(&self) -> &ServerLimits {
+        &self.limits
+    }
+
+    /// How many connections are open, and how many there may be.
+    pub fn connections(&self) -> (usize, usize) {
+        (self.connections_max - self.room.available_permits(), self.connections_max)
+    }
+
+    /// Room for one more connection; waits while there is none.
+    pub async fn room(&self) -> Room {
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+            self.is_full.store(false, Ordering::Relaxed);
+            return room;
+        }
+        if !self.is_full.swap(true, Ordering::Relaxed) {
+            let connections = self.connections_max;
+            warn!(connections, "{connections} connections are open, others have to wait");
+        }
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        room.expect("nobody closes this semaphore")
     }
 
     /// Whose request it is.
@@ -159,27 +201,34 @@ impl Door {
 
     /// A place for a connection from this address; `None` when it has as many as it may. Those of
     /// a trusted proxy are not counted: its clients are, one by one.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr, room: Option<Room>) -> Option<Place> {
         if self.trusted.trusts(peer) {
-            return Some(Place { door: Arc::clone(self), of: None });
+            return Some(Place { door: Arc::clone(self), of: None, _room: room });
         }
         let of = network(peer);
         let mut open = self.open.lock();
         let count = open.entry(of).or_default();
-        if self.per_address_max > 0 && *count >= self.per_address_max {
+        let max = self.limits.connections_per_address;
+        if max > 0 && *count >= max {
             return None;
         }
         *count += 1;
-        Some(Place { door: Arc::clone(self), of: Some(of) })
+        Some(Place { door: Arc::clone(self), of: Some(of), _room: room })
     }
 
     /// A place for the socket of a client whose connection is a trusted proxy's. Any other
     /// connection was counted when it came in.
     pub fn enter_behind(self: &Arc<Self>, peer: IpAddr, client: Client) -> Option<Place> {
         if self.trusted.trusts(peer) {
-            return self.enter(client.address);
+            return self.enter(client.address, None);
         }
-        Some(Place { door: Arc::clone(self), of: None })
+        Some(Place { door: Arc::clone(self), of: None, _room: None })
+    }
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self::new(TrustedProxies::default(), ServerLimits::default(), Semaphore::MAX_PERMITS)
     }
 }
 

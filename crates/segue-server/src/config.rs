@@ -31,7 +31,7 @@ pub(crate) use source::{Kind, connector_keys};
 
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
-use crate::limits::{Limits, ServerLimits};
+use crate::limits::{BotLimits, Limits, ServerLimits};
 use crate::secrets::{FOR_CONFIGURATION, SecretsKey, is_sealed};
 
 /// The documentation of the configuration, which parses to the defaults.
@@ -236,6 +236,8 @@ pub struct Bot {
     pub avatar_url: Option<String>,
     /// What it says first. `None` where the bot is asked instead.
     pub greeting: Option<String>,
+    /// How much it is given to do: what holds for all bots, with its own.
+    pub limits: BotLimits,
     /// How it answers.
     pub kind: BotKind,
 }

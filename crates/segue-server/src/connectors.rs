@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{BotId, ConnectorSettings, Handoff},
-    limits::Limits,
+    limits::{BotLimits, Limits},
 };
 
 /// An integration.
@@ -58,6 +58,8 @@ pub struct ConfiguredBot {
     pub profile: BotProfile,
     /// Its first message; where there is none, the bot is asked for one.
     pub greeting: Option<String>,
+    /// How much it is given to do.
+    pub limits: BotLimits,
     /// What answers.
     pub bot: Arc<dyn Bot>,
 }

@@ -20,6 +20,8 @@ use crate::{
     hub::Hub,
     limits::{self, Limits, ServerLimits},
     node::Node,
+    overload::{Overload, OverloadLog},
+    wire::HttpError,
 };
 
 mod access_token;
@@ -74,9 +76,34 @@ pub struct App {
     pub admin_failures: admin::Failures,
     /// Who is believed about whose request it is.
     pub door: Arc<Door>,
+    /// Whether there was too much to do when somebody last asked.
+    pub overload: OverloadLog,
 }
 
 impl App {
+    /// Turns new sessions away while there is too much to do for those that live.
+    fn admit_new(&self) -> Result<(), HttpError> {
+        let overload = self.overload_now();
+        self.overload.note(overload);
+        let retry_after_ms = limits::OVERLOAD_RETRY_AFTER_MS;
+        overload.map_or(Ok(()), |_| Err(HttpError::RateLimited { retry_after_ms }))
+    }
+
+    fn overload_now(&self) -> Option<Overload> {
+        let oldest = self.node.appends.oldest().as_millis();
+        let append_ms = u64::try_from(oldest).unwrap_or(u64::MAX);
+        let append_ms_max = self.door.limits().overload_append_ms;
+        if append_ms_max > 0 && append_ms > append_ms_max {
+            return Some(Overload::Store { append_ms });
+        }
+        let (open, max) = self.door.connections();
+        // Kept for sockets of sessions that live: they come back when something breaks.
+        let is_much = open
+            > max / 100 * limits::OVERLOAD_CONNECTIONS_PERCENT
+                + max % 100 * limits::OVERLOAD_CONNECTIONS_PERCENT / 100;
+        is_much.then_some(Overload::Connections { open })
+    }
+
     /// The integration of a valid access token, used from this origin. Tokens of a disabled one
     /// still open what they have opened before.
     fn authenticate(&self, token: &str, origin: Option<&str>) -> Option<(Claims, Arc<Connector>)> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use segue_core::{
-    Actor, Command, Expire, Rejected, SessionId, Timestamp,
+    Actor, Command, Expire, Floor, Rejected, Session, SessionId, Timestamp, Turn, TurnReason,
     ports::{Alive, ClaimedJob, Downtime, Job, JobId, JobKind, Settled, StoreError},
 };
 use tokio::{
@@ -16,13 +16,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 mod housekeeping;
+mod queue;
+
+use queue::{HeldTurn, TurnQueue};
 
 use crate::{
+    config::BotId,
+    connectors::Connector,
     directory::Directory,
     hub::Hub,
     limits::{self, Limits},
     node::{Node, Outcome},
-    turn::TurnWorker,
+    turn::{Room, TurnWorker},
 };
 
 /// What runs jobs on this node.
@@ -35,9 +40,25 @@ pub struct Workers {
     started_at: Timestamp,
     /// When no node ran, as far as it matters for sessions that live.
     downtimes: Mutex<Vec<Downtime>>,
-    /// Turns at which this node is: their jobs, by task.
-    running: Mutex<BTreeMap<JobId, task::Id>>,
+    turns_here: Mutex<TurnsHere>,
 }
+
+/// The turns that this node has claimed.
+#[derive(Default)]
+struct TurnsHere {
+    /// All of them; their leases are kept.
+    held: BTreeMap<JobId, Held>,
+    queue: TurnQueue,
+}
+
+/// What a turn is doing that this node has claimed.
+enum Held {
+    Waits,
+    /// It has a task, and takes room of this bot.
+    Runs(task::Id, Option<BotId>),
+}
+
+type Tasks = JoinSet<(JobId, Settled)>;
 
 impl Workers {
     /// Records the node's start, and with it for how long none ran.
@@ -54,14 +75,14 @@ impl Workers {
             hub: Arc::clone(&hub),
             connectors: Arc::clone(&connectors),
         });
-        let running = Mutex::default();
-        Ok(Self { node, hub, connectors, turns, started_at, downtimes, running })
+        let turns_here = Mutex::default();
+        Ok(Self { node, hub, connectors, turns, started_at, downtimes, turns_here })
     }
 
     /// Runs jobs until told to stop; then no new ones, and those that run have `grace` to end.
     /// What is left goes on after the next start.
     pub async fn run(self: &Arc<Self>, stop: CancellationToken, grace: Duration) {
-        let mut tasks: JoinSet<(JobId, Settled)> = JoinSet::new();
+        let mut tasks = Tasks::new();
         let mut renew = tokio::time::interval(Duration::from_millis(limits::JOB_RENEW_MS));
         let mut alive =
             tokio::time::interval(Duration::from_millis(limits::LIVENESS_WRITE_SECONDS * 1_000));
@@ -100,7 +121,7 @@ impl Workers {
     /// Running turns have a while; then they are left to whoever runs next.
     async fn wind_down(
         &self,
-        mut tasks: JoinSet<(JobId, Settled)>,
+        mut tasks: Tasks,
         mut settled: Vec<(JobId, Settled)>,
         grace: Duration,
     ) {
@@ -110,28 +131,80 @@ impl Workers {
         }
         tasks.shutdown().await;
         let again = Settled::Again { run_at: self.node.now() };
-        let left: Vec<JobId> = self.running.lock().keys().copied().collect();
+        let left: Vec<JobId> = self.turns_here.lock().held.keys().copied().collect();
         settled.extend(left.into_iter().map(|it| (it, again)));
         self.settle(&mut settled).await;
         self.record_alive().await;
     }
 
-    async fn claim_turns(self: &Arc<Self>, tasks: &mut JoinSet<(JobId, Settled)>) {
-        let free = limits::TURNS_RUNNING_MAX.saturating_sub(tasks.len());
-        if free == 0 {
+    /// Takes all turns that are due, as far as there is room to hold them, and begins those whose
+    /// bots have room. All, because a bot that is flooded must not hide the others' turns.
+    async fn claim_turns(&self, tasks: &mut Tasks) {
+        loop {
+            let held = self.turns_here.lock().held.len();
+            let room = limits::TURNS_HELD_MAX.saturating_sub(held).min(limits::TURNS_BATCH_MAX);
+            if room == 0 {
+                break;
+            }
+            let claimed = self.claim(JobKind::Turns, room).await;
+            let may_be_more = claimed.len() == room;
+            for claimed in claimed {
+                self.take_turn(claimed, tasks).await;
+            }
+            if !may_be_more {
+                break;
+            }
+        }
+        self.begin_turns(tasks);
+    }
+
+    /// Has a turn wait for its bot, or finds out that too many do.
+    async fn take_turn(&self, claimed: ClaimedJob, tasks: &mut Tasks) {
+        let Job::RunBot { turn } = claimed.job else { return };
+        let turn = HeldTurn { job: claimed.id, session: claimed.session, turn };
+        // A lease that lapsed under a turn that is held: it is this node's again.
+        if self.turns_here.lock().held.contains_key(&turn.job) {
             return;
         }
-        for claimed in self.claim(JobKind::Turns, free).await {
-            let Job::RunBot { turn } = claimed.job else { continue };
-            let mut running = self.running.lock();
-            // A lease that lapsed under a running turn: it is this node's again, and runs.
-            if running.contains_key(&claimed.id) {
-                continue;
-            }
-            let turns = Arc::clone(&self.turns);
-            let task = async move { (claimed.id, turns.run(claimed.session, turn).await) };
-            running.insert(claimed.id, tasks.spawn(task).id());
+        let session = self.node.last_known(claimed.session).await.unwrap_or_else(|error| {
+            warn!(session.id = %claimed.session, %error, "cannot read whose turn is due");
+            None
+        });
+        let connector = session.as_ref().and_then(|it| self.connectors.get(&it.facts.connector));
+        let asks_bot = |connector: &Arc<Connector>| {
+            let is_greeting = session.as_ref().is_some_and(|it| owes_greeting(it, turn.turn));
+            !is_greeting || connector.bot.greeting.is_none()
+        };
+        let mut here = self.turns_here.lock();
+        let Some(connector) = connector.filter(asks_bot) else {
+            // A greeting that is configured; or it cannot be answered, which is found out like
+            // everything else about a turn.
+            let id = self.spawn(turn, Room::Given, tasks);
+            here.held.insert(turn.job, Held::Runs(id, None));
+            return;
+        };
+        here.held.insert(turn.job, Held::Waits);
+        let bot = &connector.bot;
+        if let Some(refused) = here.queue.push(&bot.id, bot.limits, &connector.id, turn) {
+            warn!(session.id = %refused.session, bot = %bot.id, "too many turns wait for bot {}", bot.id);
+            let id = self.spawn(refused, Room::None, tasks);
+            here.held.insert(refused.job, Held::Runs(id, None));
         }
+    }
+
+    /// Begins the turns whose bots have room.
+    fn begin_turns(&self, tasks: &mut Tasks) {
+        let mut here = self.turns_here.lock();
+        while let Some((bot, turn)) = here.queue.next() {
+            let id = self.spawn(turn, Room::Given, tasks);
+            here.held.insert(turn.job, Held::Runs(id, Some(bot)));
+        }
+    }
+
+    fn spawn(&self, held: HeldTurn, room: Room, tasks: &mut Tasks) -> task::Id {
+        let turns = Arc::clone(&self.turns);
+        let HeldTurn { job, session, turn } = held;
+        tasks.spawn(async move { (job, turns.run(session, turn, room).await) }).id()
     }
 
     async fn claim(&self, kind: JobKind, limit: usize) -> Vec<ClaimedJob> {
@@ -147,13 +220,18 @@ impl Workers {
     fn ended(&self, done: Result<(JobId, Settled), JoinError>) -> Option<(JobId, Settled)> {
         match done {
             Ok((id, settled)) => {
-                self.running.lock().remove(&id);
+                self.turns_here.lock().forget(id);
                 Some((id, settled))
             }
             Err(error) => {
                 // Its lease ends, and it runs again: a turn's starts are counted.
                 warn!(%error, "a turn's task died");
-                self.running.lock().retain(|_, task| *task != error.id());
+                let mut here = self.turns_here.lock();
+                let is_it = |it: &Held| matches!(it, Held::Runs(task, _) if *task == error.id());
+                let dead = here.held.iter().find(|(_, it)| is_it(it)).map(|(id, _)| *id);
+                if let Some(id) = dead {
+                    here.forget(id);
+                }
                 None
             }
         }
@@ -171,7 +249,7 @@ impl Workers {
     }
 
     async fn renew(&self) {
-        let jobs: Vec<JobId> = self.running.lock().keys().copied().collect();
+        let jobs: Vec<JobId> = self.turns_here.lock().held.keys().copied().collect();
         if jobs.is_empty() {
             return;
         }
@@ -270,6 +348,21 @@ impl Workers {
     fn without_downtime(&self, at: Timestamp) -> Timestamp {
         let down_ms = |it: &Downtime| it.to.saturating_sub(it.from.max(at));
         at + self.downtimes.lock().iter().map(down_ms).sum::<u64>()
+    }
+}
+
+/// Whether this turn is due and is the greeting.
+fn owes_greeting(session: &Session, turn: Turn) -> bool {
+    let Floor::BotDue { turn: due, why, .. } = &session.state.floor else { return false };
+    *due == turn && *why == TurnReason::Join
+}
+
+impl TurnsHere {
+    /// A turn's task is over: its bot has room again.
+    fn forget(&mut self, id: JobId) {
+        if let Some(Held::Runs(_, Some(bot))) = self.held.remove(&id) {
+            self.queue.ended(&bot);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod compose;
 pub mod config;
 pub mod connection;
 pub mod connectors;
+pub mod descriptors;
 pub mod directory;
 pub mod health;
 pub mod http;
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod outgoing;
+pub mod overload;
 #[cfg(test)]
 #[path = "../tests/published/mod.rs"]
 mod published;

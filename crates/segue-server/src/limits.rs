@@ -1,11 +1,16 @@
 //! Every limit of the server: its name with its unit, why it is there, and its default.
 //!
-//! Two kinds. `Limits` can be configured, for all connectors and again for one; `ServerLimits` once,
-//! for all of the server. The constants are fixed: the protocol promises them, or nobody has needed
+//! Two kinds. `Limits` can be configured, for all connectors and again for one; `BotLimits` for all
+//! bots and again for one; `ServerLimits` once, for all of the server. The constants are fixed: the protocol promises them, or nobody has needed
 //! another value yet. What a client sees when one is passed is in `docs/limits.md`, which a test
 //! compares with this file.
 
 use serde::{Deserialize, Serialize};
+
+#[macro_use]
+mod configurable;
+
+pub use configurable::Limit;
 
 #[cfg(test)]
 mod tests;
@@ -19,92 +24,6 @@ const COUNT_MAX: u64 = 1_000_000;
 
 /// Largest number of MiB that can be configured: about a petabyte.
 const MIB_MAX: u64 = 1_000_000_000;
-
-/// What is known of one configurable limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// The key in the configuration; it ends in the unit where there is one.
-    pub name: &'static str,
-    /// What it bounds, in a sentence or two.
-    pub doc: &'static str,
-    /// The value where nothing is configured.
-    pub default: u64,
-    /// The smallest value that makes sense.
-    pub min: u64,
-    /// The largest value that makes sense.
-    pub max: u64,
-}
-
-macro_rules! configurable {
-    (
-        $(#[doc = $about:literal])+
-        $Limits:ident, $Overrides:ident {
-            $($(#[doc = $doc:literal])+ $name:ident = $default:literal in $min:literal..=$max:expr;)+
-        }
-    ) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $Limits {
-            $($(#[doc = $doc])+ pub $name: u64,)+
-        }
-
-        impl Default for $Limits {
-            fn default() -> Self {
-                Self { $($name: $default,)+ }
-            }
-        }
-
-        #[doc = concat!("Those of `", stringify!($Limits), "` that somebody sets.")]
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $Overrides {
-            $(
-                #[doc = concat!("Instead of `", stringify!($Limits), "::", stringify!($name), "`.")]
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $name: Option<u64>,
-            )+
-        }
-
-        impl $Limits {
-            /// All limits in the order of the documentation.
-            pub const ALL: &'static [Limit] = &[
-                $(Limit {
-                    name: stringify!($name),
-                    doc: concat!($($doc),+),
-                    default: $default,
-                    min: $min,
-                    max: $max,
-                },)+
-            ];
-
-            /// These limits, except where there are others.
-            #[must_use]
-            pub fn with(&self, overrides: &$Overrides) -> Self {
-                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
-            }
-
-            /// The value of the limit of this name; `None` where there is no such limit.
-            pub fn get(&self, name: &str) -> Option<u64> {
-                match name {
-                    $(stringify!($name) => Some(self.$name),)+
-                    _ => None,
-                }
-            }
-        }
-
-        impl $Overrides {
-            /// Overrides the limit of this name. False, and nothing done, where there is none.
-            pub fn set(&mut self, name: &str, value: u64) -> bool {
-                match name {
-                    $(stringify!($name) => self.$name = Some(value),)+
-                    _ => return false,
-                }
-                true
-            }
-        }
-    };
-}
 
 configurable! {
     /// The limits of a connector: those of all connectors, and what one of them has of its own.
@@ -153,6 +72,9 @@ configurable! {
         displace_after_seconds = 45 in 0..=SECONDS_MAX;
         /// A connection that accepts no bytes for this long is closed with 1013.
         slow_reader_seconds = 10 in 1..=SECONDS_MAX;
+        /// A message has to be here within this from its first byte on, in however many frames. It
+        /// may be noticed as much later again.
+        frame_seconds = 60 in 1..=SECONDS_MAX;
         /// User messages a second in one session. 0 turns this rate off.
         messages_per_second = 5 in 0..=COUNT_MAX;
         /// User messages that one session may send at once before the rate counts.
@@ -170,8 +92,25 @@ configurable! {
         /// Sockets that one address may open at once before the rate counts: after a restart all
         /// that it had come back.
         sockets_burst = 1_000 in 0..=COUNT_MAX;
+        /// Sessions of one connector that live at a time. 0 turns this limit off.
+        live_sessions = 50_000 in 0..=COUNT_MAX;
+        /// Sessions of one connector that are created in one hour of the clock. 0 turns this limit
+        /// off.
+        sessions_per_hour = 100_000 in 0..=COUNT_MAX;
+        /// Turns of the bot in one session; one more ends it. 0 turns this limit off.
+        turns_per_session = 200 in 0..=COUNT_MAX;
         /// Sessions that one access token may create. 0 turns this limit off.
         sessions_per_token = 20 in 0..=COUNT_MAX;
+    }
+}
+
+configurable! {
+    /// The limits of a bot on one node: those of all bots, and what one of them has of its own.
+    BotLimits, BotLimitsOverrides {
+        /// Turns at which a bot is at once. Others wait.
+        turns_at_once = 256 in 1..=COUNT_MAX;
+        /// Turns that wait for a bot. One more, and somebody is told of high load.
+        turns_waiting = 1_000 in 0..=COUNT_MAX;
     }
 }
 
@@ -181,6 +120,16 @@ configurable! {
         /// TCP connections of one address at a time; behind a trusted proxy, sockets. 0 turns this
         /// limit off.
         connections_per_address = 1_000 in 0..=COUNT_MAX;
+        /// A request's headers have to be here within this; so long a connection may also wait with
+        /// its next request.
+        headers_seconds = 20 in 1..=SECONDS_MAX;
+        /// A request's body has to be here within this.
+        request_body_seconds = 20 in 1..=SECONDS_MAX;
+        /// A connection that takes nothing of its answer for this long is gone.
+        response_seconds = 30 in 1..=SECONDS_MAX;
+        /// While an append has waited for longer than this, new sessions are refused. 0 turns this
+        /// off.
+        overload_append_ms = 1_000 in 0..=PAUSE_MS_MAX;
         /// With less room than this on the disk of the data folder, the server is not ready. 0 turns
         /// this limit off.
         disk_free_mib_min = 256 in 0..=MIB_MAX;
@@ -241,6 +190,21 @@ fixed! {
     ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
     /// `integration_attributes` of a session, as JSON.
     ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
+    /// Levels of objects and arrays in `integration_attributes`, itself included: bots read them,
+    /// and many parsers give up at 128 levels.
+    ATTRIBUTES_DEPTH_MAX: usize = 64;
+    /// Whoever is refused for overload is told to come back after this.
+    OVERLOAD_RETRY_AFTER_MS: u64 = 5_000;
+    /// New sessions are refused when more of the connections that there may be are open.
+    OVERLOAD_CONNECTIONS_PERCENT: usize = 90;
+    /// Fewer descriptors than this are worth a warning at the start.
+    DESCRIPTORS_WANTED: u64 = 16_384;
+    /// Descriptors that are kept from connections, for the store and the process itself …
+    DESCRIPTORS_KEPT: u64 = 64;
+    /// … and this share of all, as a divisor, for connections to bots.
+    DESCRIPTORS_KEPT_SHARE: u64 = 8;
+    /// So many connections there may be even where there are hardly any descriptors.
+    CONNECTIONS_MIN: u64 = 16;
     /// `User-Agent` as kept with a session; the rest is cut off.
     USER_AGENT_BYTES_MAX: usize = 512;
     /// `device_type` as kept with a session; the rest is cut off.
@@ -257,8 +221,6 @@ fixed! {
     TRUSTED_PROXIES_MAX: usize = 100;
     /// A request's headers at most; also the buffer of a connection.
     HEADERS_BYTES_MAX: usize = 16 * 1024;
-    /// A request's headers have to be here within this.
-    HEADERS_SECONDS_MAX: u64 = 20;
     /// A TLS hand-shake has to be over within this; a request's headers have their own time.
     TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
     /// A cursor beyond it counts as this: beyond every log.
@@ -314,6 +276,8 @@ fixed! {
     REQUESTS_BURST: u64 = 10;
     /// Commands of one connection that wait to be decided; reading from its socket stops there.
     COMMANDS_QUEUED_MAX: usize = 64;
+    /// The same in bytes of text; one message may go over it.
+    COMMANDS_QUEUED_BYTES_MAX: usize = 256 * 1024;
     /// An error that makes clients ask for the agent again is an ERROR once in this long, per
     /// session; otherwise a WARNING.
     LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;
@@ -352,6 +316,8 @@ fixed! {
     SOCKET_BUFFER_BYTES: usize = 4 * 1024;
     /// Bytes that wait for a socket; the largest frame, a large echo, has to fit.
     SOCKET_WRITE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// All that one connection holds, at worst: see the test that adds it up.
+    CONNECTION_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// Entries that a connection holds before they are sent; those behind them it reads later.
     QUEUED_ITEMS_MAX: usize = 256;
     /// The same in bytes; one entry may go over it.
@@ -468,8 +434,10 @@ fixed! {
     LIVENESS_WRITE_SECONDS: u64 = 60;
     /// Downtimes are remembered longer than any session lives.
     DOWNTIME_KEPT_MS: u64 = 48 * 3_600_000;
-    /// Turns at which a node is at once; others wait in the store.
-    TURNS_RUNNING_MAX: usize = 256;
+    /// Turns that a node holds, at work or waiting for their bot; others wait in the store.
+    TURNS_HELD_MAX: usize = 16_384;
+    /// Turns that are taken at once.
+    TURNS_BATCH_MAX: usize = 256;
     /// Timers that are taken at once.
     TIMERS_BATCH_MAX: usize = 256;
     /// A node looks so often for timers that are due.

@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 use crate::{
     limits,
     metrics::{Metrics, floor_label},
+    overload::AppendsUnderWay,
 };
 
 /// Where a node takes time and randomness from. The simulator gives its own.
@@ -36,6 +37,8 @@ pub struct Node {
     pub sources: Sources,
     /// Something was committed that a worker has to do.
     pub work: Notify,
+    /// What the store was asked to write and has not answered.
+    pub appends: AppendsUnderWay,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     broker: Arc<dyn Broker>,
@@ -89,7 +92,16 @@ impl Node {
     ) -> Self {
         let size = NonZeroUsize::new(limits::SESSIONS_CACHED_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(size));
-        Self { id, store, sources, work: Notify::new(), metrics, broker, cache }
+        Self {
+            id,
+            store,
+            sources,
+            work: Notify::new(),
+            appends: AppendsUnderWay::default(),
+            metrics,
+            broker,
+            cache,
+        }
     }
 
     /// Now, on this node's clock.
@@ -109,6 +121,16 @@ impl Node {
             self.remember(session);
         }
         Ok(session)
+    }
+
+    /// A session as it was when last seen here; `None` when it does not exist. Its facts are those
+    /// of today, its state may be an old one.
+    pub async fn last_known(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let cached = self.cache.lock().peek(&id).cloned();
+        match cached {
+            Some(session) => Ok(Some(session)),
+            None => self.load(id).await,
+        }
     }
 
     /// How many states are in the cache.
@@ -267,6 +289,7 @@ impl Node {
     }
 
     async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+        let _under_way = self.appends.begin();
         let began_at = Instant::now();
         let appended = self.store.append(commit).await;
         self.metrics.appended(began_at.elapsed(), commit.entries.len(), &appended);

@@ -47,9 +47,9 @@ impl Bucket {
     }
 
     fn fill(&mut self, now: Timestamp) {
-        // A clock that runs backwards fills nothing.
+        // A clock that runs backwards fills nothing; and what it was ahead by is not waited for.
         let passed_ms = now.saturating_sub(self.filled_at);
-        self.filled_at = self.filled_at.max(now);
+        self.filled_at = now;
         let gained = passed_ms.saturating_mul(self.per_second);
         self.level = self.level.saturating_add(gained).min(self.burst * 1_000);
     }

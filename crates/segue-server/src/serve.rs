@@ -30,12 +30,14 @@ use tracing::{debug, warn};
 
 use crate::{
     address::{Door, Place},
-    limits,
+    limits::{self, ServerLimits},
 };
 
+mod body;
 mod stream;
 pub mod tls;
 
+use body::Timely;
 use stream::{Counted, Lingering};
 
 /// Who is at the other end of a connection, and how it takes what is sent to it.
@@ -50,6 +52,10 @@ pub struct Peer {
 struct Wire {
     /// Bytes that the other end has taken, or room for which it has given.
     written: AtomicU64,
+    /// Bytes that came, without those of TLS.
+    read: AtomicU64,
+    /// Something waits for room at the other end.
+    is_written_to: AtomicBool,
     /// What still comes in after the end is read and thrown away, so that a reset does not eat the
     /// close frame.
     lingers: AtomicBool,
@@ -64,6 +70,16 @@ impl Peer {
     /// How many bytes were accepted so far.
     pub fn written(&self) -> u64 {
         self.wire.written.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes came so far, beneath HTTP and above TLS.
+    pub fn read(&self) -> u64 {
+        self.wire.read.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes wait for the other end to take them.
+    fn is_written_to(&self) -> bool {
+        self.wire.is_written_to.load(Ordering::Relaxed)
     }
 
     /// Has the connection closed gently: what still comes in is read for a while.
@@ -105,21 +121,27 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let begin = |tcp, address: SocketAddr| {
+    let begin = |tcp, address: SocketAddr, room| {
         // Closed before anything is read: an answer would cost what the limit is there to save.
-        let Some(place) = door.enter(address.ip()) else {
+        let Some(place) = door.enter(address.ip(), room) else {
             debug!(peer = %address.ip(), "too many connections of {}", address.ip());
             return;
         };
-        connections.spawn(run(tcp, address, place, tls.clone(), app.clone()));
+        let limits = *door.limits();
+        connections.spawn(run(tcp, address, place, tls.clone(), app.clone(), limits));
+    };
+    let accept = async || {
+        let room = door.room().await;
+        (room, listener.tcp().accept().await)
     };
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = listener.tcp().accept() => match accepted {
-                Ok((tcp, address)) => begin(tcp, address),
+            (room, accepted) = accept() => match accepted {
+                Ok((tcp, address)) => begin(tcp, address, Some(room)),
                 Err(error) => {
+                    drop(room);
                     // Mostly a lack of descriptors, which passes; others concern one connection.
                     warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(limits::ACCEPT_RETRY_MS)).await;
@@ -131,7 +153,7 @@ pub async fn serve(
         // The kernel has accepted these already: their clients believe that they are connected.
         Listener::Own(listener) => {
             while let Some(Ok((tcp, address))) = listener.accept().now_or_never() {
-                begin(tcp, address);
+                begin(tcp, address, None);
             }
         }
         Listener::Given(_) => {}
@@ -150,6 +172,7 @@ async fn run(
     place: Place,
     tls: Option<TlsAcceptor>,
     app: Router,
+    limits: ServerLimits,
 ) {
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
@@ -159,10 +182,10 @@ async fn run(
     }
     let counted = Counted::new(tcp, Arc::clone(&wire), place);
     match tls {
-        None => converse(Lingering::new(counted, wire), peer, app).await,
+        None => converse(Lingering::new(counted, wire), peer, app, limits).await,
         Some(tls) => {
             if let Some(stream) = tls::secure(&tls, counted).await {
-                converse(Lingering::new(stream, wire), peer, app).await;
+                converse(Lingering::new(stream, wire), peer, app, limits).await;
             }
         }
     }
@@ -172,24 +195,37 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     app: Router,
+    limits: ServerLimits,
 ) {
+    let body_time = Duration::from_secs(limits.request_body_seconds);
+    let asked_by = peer.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (mut app, peer) = (app.clone(), peer.clone());
+        let (mut app, peer) = (app.clone(), asked_by.clone());
+        let request = request.map(|body| Timely::new(body, body_time));
         async move { Ok::<Response, Infallible>(answer(&mut app, request, peer).await) }
     });
-    let served = http1::Builder::new()
+    let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits::HEADERS_SECONDS_MAX))
+        .header_read_timeout(Duration::from_secs(limits.headers_seconds))
         .max_buf_size(limits::HEADERS_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        debug!(%error, "a connection ended");
+        .with_upgrades();
+    tokio::pin!(conversation);
+    loop {
+        let written = peer.written();
+        let patience = Duration::from_secs(limits.response_seconds);
+        match tokio::time::timeout(patience, &mut conversation).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => return debug!(%error, "a connection ended"),
+            Err(_) if peer.is_written_to() && peer.written() == written => {
+                return debug!("a connection takes nothing of its answer");
+            }
+            Err(_) => {}
+        }
     }
 }
 
-async fn answer(app: &mut Router, request: hyper::Request<Incoming>, peer: Peer) -> Response {
+async fn answer(app: &mut Router, request: hyper::Request<Timely>, peer: Peer) -> Response {
     let mut request: Request = request.map(Body::new);
     request.extensions_mut().insert(peer);
     match app.call(request).await {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -27,6 +27,7 @@ use crate::{
     broker::LocalBroker,
     config::{self, BotKind, Config, StoreUrl},
     connectors::ConfiguredBot,
+    descriptors,
     directory::{Changes, Directory},
     health::Health,
     http::{
@@ -39,6 +40,7 @@ use crate::{
     metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
+    overload::OverloadLog,
     secrets::SecretsKey,
     serve::{Listener, serve, tls::Certificates},
 };
@@ -122,7 +124,8 @@ impl Server {
         let sockets = TaskTracker::new();
         let door = Arc::new(Door::new(
             config.server.trusted_proxies,
-            config.server_limits.connections_per_address,
+            config.server_limits,
+            descriptors::connections_max(descriptors::raise()),
         ));
         let app = Arc::new(App {
             node,
@@ -140,6 +143,7 @@ impl Server {
             api_keys,
             admin_failures: http::admin::Failures::new(&config.server_limits),
             door: Arc::clone(&door),
+            overload: OverloadLog::default(),
         });
         let listener =
             tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
@@ -217,8 +221,11 @@ async fn serve_metrics(
     let Some(listen) = listen else { return Ok(None) };
     let listener = self::listen(None, listen).await?;
     let address = listener.address()?;
-    let door = Door::new(TrustedProxies::default(), limits::METRICS_CONNECTIONS_PER_ADDRESS);
-    let door = Arc::new(door);
+    let own = ServerLimits {
+        connections_per_address: limits::METRICS_CONNECTIONS_PER_ADDRESS,
+        ..ServerLimits::default()
+    };
+    let door = Arc::new(Door::new(TrustedProxies::default(), own, Semaphore::MAX_PERMITS));
     let routes = metrics::router(Arc::new(page));
     info!(%address, "answering with metrics on {address}");
     let serving = tokio::spawn(serve(listener, None, routes, door, stop.clone()));
@@ -323,6 +330,7 @@ async fn directory(
     for bot in &config.bots {
         let configured = ConfiguredBot {
             id: bot.id.clone(),
+            limits: bot.limits,
             profile: BotProfile {
                 name: bot.name.clone(),
                 avatar_url: bot.avatar_url.clone().unwrap_or_default(),

@@ -22,6 +22,9 @@ use crate::{
     serve::Peer,
 };
 
+mod unfinished;
+
+use unfinished::Unfinished;
 /// A close that names no code (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 
@@ -54,6 +57,8 @@ pub struct Socket {
     pub stop: CancellationToken,
     /// No bytes accepted for so long end the socket, in milliseconds.
     pub slow_reader_ms: u64,
+    /// A message that takes longer than this to come ends the socket, in milliseconds.
+    pub frame_ms: u64,
 }
 
 /// The socket is over.
@@ -71,6 +76,18 @@ struct UnderWay {
     commands: VecDeque<Command>,
     executing: Option<Work<Vec<Outcome>>>,
     reading: Option<Work<Option<Fetched>>>,
+}
+
+impl UnderWay {
+    /// Whether more may be read: what waits is bounded in number and in size.
+    fn has_room(&self) -> bool {
+        let bytes = |it: &Command| match it {
+            Command::PostMessage { text, .. } => text.len(),
+            _ => 0,
+        };
+        self.commands.len() < limits::COMMANDS_QUEUED_MAX
+            && self.commands.iter().map(bytes).sum::<usize>() < limits::COMMANDS_QUEUED_BYTES_MAX
+    }
 }
 
 impl Socket {
@@ -106,6 +123,8 @@ impl Socket {
 
     async fn drive(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
         let mut outputs = self.handle(Input::Tick);
+        let mut unfinished = Unfinished::new(self.peer.read());
+        let frame_time = Duration::from_millis(self.frame_ms);
         let mut is_stopping = false;
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
@@ -119,7 +138,12 @@ impl Socket {
             self.begin(under_way);
             let wake_at = self.connection.wake_at();
             let wake = Duration::from_millis(wake_at.saturating_sub(self.node.now()));
-            timer.as_mut().reset(Instant::now() + wake);
+            let now = Instant::now();
+            if unfinished.lasts(now, self.peer.read()) >= frame_time {
+                warn!(session.id = %self.id, "a frame does not end, its socket does");
+                return End::Close(CloseCode::TryAgain.number());
+            }
+            timer.as_mut().reset(now + wake.min(frame_time));
             outputs = tokio::select! {
                 biased;
                 () = &mut stop, if !is_stopping => {
@@ -129,7 +153,13 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if under_way.commands.len() < limits::COMMANDS_QUEUED_MAX => {
+                frame = web.next(), if under_way.has_room() => {
+                    match &frame {
+                        Some(Ok(Message::Ping(it) | Message::Pong(it))) => {
+                            unfinished.take_control(it.len());
+                        }
+                        _ => unfinished.take_message(self.peer.read()),
+                    }
                     match self.take_frame(frame) {
                         Ok(outputs) => outputs,
                         Err(end) => {

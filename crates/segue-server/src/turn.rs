@@ -36,6 +36,15 @@ pub struct TurnWorker {
     pub connectors: Arc<Directory>,
 }
 
+/// Whether the bot has room for a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// It is asked.
+    Given,
+    /// It is not asked, and the user is told that it has too much to do.
+    None,
+}
+
 /// A turn that this worker holds.
 struct Held {
     session: Arc<Session>,
@@ -45,7 +54,7 @@ struct Held {
 
 impl TurnWorker {
     /// Runs a turn to its end, and says what becomes of its job.
-    pub async fn run(&self, id: SessionId, turn: Turn) -> Settled {
+    pub async fn run(&self, id: SessionId, turn: Turn, room: Room) -> Settled {
         let held = match self.start(id, turn).await {
             Ok(Some(held)) => held,
             Ok(None) => return self.left(id, turn).await,
@@ -58,6 +67,9 @@ impl TurnWorker {
         let running = self.node.metrics.turn_began();
         let mut speaker = Speaker::new(self, &held, connector.as_deref());
         let result = match &connector {
+            Some(_) if room == Room::None => {
+                Err(Stop::Failed(BotError::Overloaded("too many turns wait for it".to_owned())))
+            }
             Some(connector) => self.converse(&held, connector, &mut speaker).await,
             None => Err(Stop::Failed(BotError::Failed("its connector is gone".to_owned()))),
         };
@@ -111,7 +123,9 @@ impl TurnWorker {
             };
             let log = self.tail(&session, after).await?;
             let input_to = history::input_to(&log, after, limits::INPUT_BYTES_MAX);
-            let command = Command::StartTurn { turn, attempt, input_to };
+            let connector = self.connectors.get(&session.facts.connector);
+            let turns_max = connector.map(|it| it.limits.turns_per_session).filter(|it| *it > 0);
+            let command = Command::StartTurn { turn, attempt, input_to, turns_max };
             let outcome = self.node.execute(id, Actor::Bot, &[command]).await.remove(0);
             match outcome {
                 Outcome::Recorded { .. } | Outcome::Rejected(Rejected::AlreadyDone) => {

@@ -47,3 +47,6 @@ pub const RESTART_WAIT_MS: u64 = 100;
 
 /// A `user_id` has so many bytes at most; sessions with a longer one cannot be found by it.
 pub const USER_ID_BYTES_MAX: usize = 200;
+
+/// Connectors whose sessions the writer has counted; beyond that it counts anew.
+pub const CONNECTORS_COUNTED_MAX: usize = 10_000;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use segue_core::{
-    Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp, TokenId,
+    ConnectorId, Entry, Event, MessageKey, NodeId, Position, Sequence, Session, SessionId,
+    Timestamp, TokenId,
     ports::{
         Alive, Appended, Claim, ClaimedJob, Commit, Deletion, Downtime, Due, Figures, Job, JobId,
         JobKind, Listed, Liveness, NewJob, Order, Page, Put, ReadLimit, Record, RecordKind,
@@ -18,7 +19,7 @@ use segue_core::{
     },
 };
 
-use crate::commit::{LogDigester, assert_well_formed, user_of};
+use crate::commit::{LogDigester, assert_well_formed, ended_with, user_of};
 
 /// Every session in the memory of this process.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ struct Memory {
     /// In order of creation; a session's place is its number, also once it was deleted.
     created: Vec<SessionId>,
     tokens: BTreeMap<TokenId, u32>,
+    connectors: BTreeMap<ConnectorId, Sessions>,
     jobs: BTreeMap<JobId, KeptJob>,
     due: BTreeSet<(JobKind, Timestamp, JobId)>,
     newest_job: i64,
@@ -39,6 +41,14 @@ struct Memory {
     downtimes: Vec<Downtime>,
     deletions: BTreeMap<SessionId, Deletion>,
     records: BTreeMap<(RecordKind, String), Record>,
+}
+
+/// The sessions of a connector.
+#[derive(Debug, Default)]
+struct Sessions {
+    live: usize,
+    /// When each was created, also those that were deleted since.
+    created_at: Vec<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -254,9 +264,18 @@ impl Memory {
             return Appended::Taken;
         }
 
-        for Claim::TokenSlot { token, .. } in &commit.claims {
-            *self.tokens.entry(token.clone()).or_default() += 1;
+        let is_new = kept.is_none();
+        for claim in &commit.claims {
+            if let Claim::TokenSlot { token, .. } = claim {
+                *self.tokens.entry(token.clone()).or_default() += 1;
+            }
         }
+        let connector = self.connectors.entry(commit.session.facts.connector.clone()).or_default();
+        if is_new {
+            connector.live += 1;
+            connector.created_at.push(commit.entries[0].at);
+        }
+        connector.live -= usize::from(ended_with(commit).is_some());
         for job in &commit.jobs {
             self.add_job(id, *job);
         }
@@ -273,6 +292,14 @@ impl Memory {
         match claim {
             Claim::TokenSlot { token, sessions_max } => {
                 self.tokens.get(token).copied().unwrap_or(0) < *sessions_max
+            }
+            Claim::LiveSlot { connector, sessions_max } => {
+                let live = self.connectors.get(connector).map_or(0, |it| it.live);
+                live < *sessions_max as usize
+            }
+            Claim::CreationSlot { connector, since, sessions_max } => {
+                let created = self.connectors.get(connector).map_or(0, |it| it.created(*since));
+                created < *sessions_max as usize
             }
         }
     }
@@ -302,6 +329,11 @@ impl Memory {
             return Some(earlier.clone());
         }
         let kept = self.sessions.remove(&id)?;
+        if kept.session.ended_at().is_none()
+            && let Some(sessions) = self.connectors.get_mut(&kept.session.facts.connector)
+        {
+            sessions.live -= 1;
+        }
         let mut digester = LogDigester::default();
         for (entry, _) in &kept.log {
             let event = serde_json::to_string(&entry.event).expect("an event is plain data");
@@ -374,6 +406,13 @@ impl Memory {
                 self.due.insert((kind, run_at, id));
             }
         }
+    }
+}
+
+impl Sessions {
+    /// How many were created since then.
+    fn created(&self, since: Timestamp) -> usize {
+        self.created_at.iter().rev().take_while(|at| **at >= since).count()
     }
 }
 

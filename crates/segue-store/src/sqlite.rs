@@ -8,6 +8,7 @@ mod append;
 mod archive;
 mod checkpoint;
 mod codec;
+mod counts;
 mod files;
 mod jobs;
 mod options;

@@ -2,12 +2,12 @@
 
 use super::{
     Actor, Command, Decision, Expire, Failure, Floor, Greeting, Rejected, Revoked, Running, Say,
-    Session, Then, TurnEnd,
+    Session, SessionsMax, Then, TurnEnd,
 };
 use crate::{
     AttemptId, BotProfile, EndReason, Event, HandOffMode, HandOffReason, Json, Level, Notice,
     Position, Timestamp, Turn, TurnOutcome, TurnReason,
-    limits::{GREETING_BACKOFF, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
+    limits::{GREETING_BACKOFF, HOUR_MS, TURN_STARTS_MAX, UNABLE_TO_START_ERROR_INTERVAL_MS},
     ports::{Claim, Job, NewJob},
 };
 
@@ -20,8 +20,8 @@ impl Session {
         command: &Command,
     ) -> Result<Decision, Rejected> {
         let events = match (command, actor) {
-            (Command::Start { expire_at, sessions_per_token_max }, Actor::System) => {
-                return self.decide_start(*expire_at, *sessions_per_token_max);
+            (Command::Start { expire_at, sessions_max }, Actor::System) => {
+                return self.decide_start(now, *expire_at, *sessions_max);
             }
             _ if matches!(self.state.floor, Floor::Ended { .. }) => return Err(Rejected::Ended),
 
@@ -45,8 +45,12 @@ impl Session {
             }
             (Command::StopTurn, Actor::User) => self.decide_stop_turn()?,
 
-            (Command::StartTurn { turn, attempt, input_to }, Actor::Bot) => {
-                self.decide_start_turn(now, *turn, *attempt, *input_to)?
+            (Command::StartTurn { turn, attempt, input_to, turns_max }, Actor::Bot) => {
+                if self.is_over_turns(*turn, *turns_max) {
+                    self.use_up_turns()
+                } else {
+                    self.decide_start_turn(now, *turn, *attempt, *input_to)?
+                }
             }
             (Command::Say { token, number, say }, Actor::Bot) => {
                 self.decide_say(*token, *number, say)?
@@ -78,14 +82,13 @@ impl Session {
 
     fn decide_start(
         &self,
+        now: Timestamp,
         expire_at: Timestamp,
-        sessions_per_token_max: Option<u32>,
+        sessions_max: SessionsMax,
     ) -> Result<Decision, Rejected> {
         if self.state.head > Position(0) {
             return Err(Rejected::AlreadyDone);
         }
-        let token = self.facts.token.clone();
-        let claim = |sessions_max| Claim::TokenSlot { token, sessions_max };
         Ok(Decision {
             events: vec![Event::SessionStarted { facts: self.facts.clone() }],
             jobs: vec![NewJob {
@@ -93,9 +96,23 @@ impl Session {
                 // A token that is about to end makes a life shorter than any silence.
                 run_at: expire_at.min(self.facts.expires_at),
             }],
-            claims: sessions_per_token_max.map(claim).into_iter().collect(),
+            claims: self.claims(now, sessions_max),
             bot_state: None,
         })
+    }
+
+    fn claims(&self, now: Timestamp, sessions_max: SessionsMax) -> Vec<Claim> {
+        let connector = || self.facts.connector.clone();
+        let token = || self.facts.token.clone();
+        let SessionsMax { per_token, live, per_hour } = sessions_max;
+        let per_token = per_token.map(|it| Claim::TokenSlot { token: token(), sessions_max: it });
+        let live = live.map(|it| Claim::LiveSlot { connector: connector(), sessions_max: it });
+        let per_hour = per_hour.map(|sessions_max| {
+            // Hours of the clock, which all nodes count alike, also after a restart.
+            let since = now - now % HOUR_MS;
+            Claim::CreationSlot { connector: connector(), since, sessions_max }
+        });
+        [per_token, live, per_hour].into_iter().flatten().collect()
     }
 
     fn decide_join(
@@ -162,6 +179,21 @@ impl Session {
     fn decide_stop_turn(&self) -> Result<Vec<Event>, Rejected> {
         let events = self.close_turn(TurnOutcome::Stopped);
         if events.is_empty() { Err(Rejected::NoTurn) } else { Ok(events) }
+    }
+
+    /// Whether this turn is due, and one more than the session may have.
+    fn is_over_turns(&self, turn: Turn, turns_max: Option<u64>) -> bool {
+        let is_due = matches!(&self.state.floor, Floor::BotDue { turn: due, .. } if *due == turn);
+        is_due && turns_max.is_some_and(|it| turn.0 > it)
+    }
+
+    /// Says why, and ends the session: a bot that is there and never answers again serves nobody,
+    /// and clients begin a new session after an end (docs/adr/0022).
+    fn use_up_turns(&self) -> Vec<Event> {
+        let notice = Event::NoticePosted { level: Level::Warning, notice: Notice::TurnsUsedUp };
+        let mut events = vec![notice];
+        events.extend(self.end(EndReason::NaturalEnd, None));
+        events
     }
 
     fn decide_say(&self, token: Position, number: u32, say: &Say) -> Result<Vec<Event>, Rejected> {

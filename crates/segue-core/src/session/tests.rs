@@ -80,7 +80,7 @@ impl Stage {
     fn new() -> Self {
         let session = Session::new(SessionId(1), facts());
         let mut stage = Self { session, log: vec![], now: 0, workers: BTreeMap::new(), ids: 0 };
-        let start = Command::Start { expire_at: 660_000, sessions_per_token_max: None };
+        let start = Command::Start { expire_at: 660_000, sessions_max: SessionsMax::default() };
         let started = stage.run(Actor::System, &[start]);
         assert_eq!(started, "1 started +expire@660000");
         stage
@@ -150,11 +150,13 @@ impl Stage {
         };
         match verb {
             "starts" => {
+                let (rest, turns_max) = rest.split_once(" of ").unwrap_or((rest, ""));
                 let (turn, input_to) = rest.split_once(" to ").unwrap_or((rest, ""));
                 Command::StartTurn {
                     turn: Turn(turn.parse().unwrap()),
                     attempt: AttemptId(attempt),
                     input_to: input_to.parse().map_or(head, Position),
+                    turns_max: turns_max.parse().ok(),
                 }
             }
             "says" => say(Say::Message {

@@ -99,28 +99,55 @@ fn a_subscriber_is_an_ipv4_address_or_half_of_an_ipv6_one() {
     assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
 }
 
+fn a_door(trusted: TrustedProxies, connections_per_address: u64) -> Door {
+    let limits = ServerLimits { connections_per_address, ..ServerLimits::default() };
+    Door::new(trusted, limits, 10)
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_connections_whoever_comes() {
+    let door = Arc::new(a_door(trusted(&["10.0.0.1"]), 0));
+    let here: IpAddr = "10.0.0.1".parse().unwrap();
+    let mut places = Vec::new();
+    for _ in 0..10 {
+        places.push(door.enter(here, Some(door.room().await)).unwrap());
+    }
+    assert_eq!(door.connections(), (10, 10));
+    let waits = tokio::spawn({
+        let door = Arc::clone(&door);
+        async move { door.room().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    places.pop();
+    let room = waits.await.unwrap();
+    assert_eq!(door.connections(), (10, 10));
+    drop((room, places));
+    assert_eq!(door.connections(), (0, 10));
+}
+
 #[test]
 fn an_address_has_so_many_places_and_gets_back_what_it_leaves() {
-    let door = Arc::new(Door::new(TrustedProxies::default(), 2));
+    let door = Arc::new(a_door(TrustedProxies::default(), 2));
     let here: IpAddr = "10.0.0.1".parse().unwrap();
-    let first = door.enter(here).unwrap();
-    let _second = door.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
-    assert!(door.enter(here).is_none());
-    assert!(door.enter("10.0.0.2".parse().unwrap()).is_some());
+    let first = door.enter(here, None).unwrap();
+    let _second = door.enter("::ffff:10.0.0.1".parse().unwrap(), None).unwrap();
+    assert!(door.enter(here, None).is_none());
+    assert!(door.enter("10.0.0.2".parse().unwrap(), None).is_some());
     drop(first);
-    let again = door.enter(here);
-    assert!(again.is_some() && door.enter(here).is_none());
-    let any = Arc::new(Door::new(TrustedProxies::default(), 0));
-    let places: Vec<_> = (0..1_000).map(|_| any.enter(here).unwrap()).collect();
+    let again = door.enter(here, None);
+    assert!(again.is_some() && door.enter(here, None).is_none());
+    let any = Arc::new(a_door(TrustedProxies::default(), 0));
+    let places: Vec<_> = (0..1_000).map(|_| any.enter(here, None).unwrap()).collect();
     drop(places);
     assert!(any.open.lock().is_empty());
 }
 
 #[test]
 fn behind_a_trusted_proxy_its_clients_are_counted_and_not_the_proxy() {
-    let door = Arc::new(Door::new(trusted(&["10.0.0.1"]), 1));
+    let door = Arc::new(a_door(trusted(&["10.0.0.1"]), 1));
     let proxy: IpAddr = "10.0.0.1".parse().unwrap();
-    let _connections = [door.enter(proxy).unwrap(), door.enter(proxy).unwrap()];
+    let _connections = [door.enter(proxy, None).unwrap(), door.enter(proxy, None).unwrap()];
     let client = |text: &str| Client { address: text.parse().unwrap(), is_forwarded: true };
     let socket = door.enter_behind(proxy, client("203.0.113.7"));
     assert!(socket.is_some());
@@ -128,6 +155,6 @@ fn behind_a_trusted_proxy_its_clients_are_counted_and_not_the_proxy() {
     assert!(door.enter_behind(proxy, client("203.0.113.8")).is_some());
     // Who came without a proxy was counted when it came.
     let direct: IpAddr = "203.0.113.9".parse().unwrap();
-    let _connection = door.enter(direct).unwrap();
+    let _connection = door.enter(direct, None).unwrap();
     assert!(door.enter_behind(direct, client("203.0.113.9")).is_some());
 }

@@ -15,9 +15,9 @@ use super::{
 use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
 use crate::limits::{
-    AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, CONFIG_ID_BYTES_MAX, CONNECTOR_TOKEN_BYTES_MAX,
-    GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limit, Limits, LimitsOverrides, ServerLimits,
-    ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
+    AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, BotLimits, BotLimitsOverrides, CONFIG_ID_BYTES_MAX,
+    CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limit, Limits,
+    LimitsOverrides, ServerLimits, ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
 };
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -47,7 +47,8 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     unique(&source.bots, "id", found);
     unique(&source.connectors, "id", found);
     unique(&source.connectors, "token", found);
-    let bots: Vec<_> = source.bots.iter().map(|table| bot(table, found)).collect();
+    let bot_limits = bot_limits(&source.limits, &BotLimits::default(), found);
+    let bots: Vec<_> = source.bots.iter().map(|table| bot(table, &bot_limits, found)).collect();
     let names: BTreeSet<&str> =
         source.bots.iter().filter_map(|table| table.text("id")).map(|(id, _)| id).collect();
     let connectors: Vec<_> =
@@ -228,6 +229,14 @@ fn server_limits(table: &Table, problems: &mut Problems) -> ServerLimits {
     ServerLimits::default().with(&overrides)
 }
 
+fn bot_limits(table: &Table, defaults: &BotLimits, problems: &mut Problems) -> BotLimits {
+    let mut overrides = BotLimitsOverrides::default();
+    for (name, value) in given(table, BotLimits::ALL, problems) {
+        overrides.set(name, value);
+    }
+    defaults.with(&overrides)
+}
+
 /// The limits that a table sets, over the given ones.
 fn limits(table: &Table, defaults: &Limits, problems: &mut Problems) -> Limits {
     let mut overrides = LimitsOverrides::default();
@@ -342,7 +351,7 @@ fn handoff(table: &Table, problems: &mut Problems) -> Option<Handoff> {
     }
 }
 
-fn bot(table: &Table, problems: &mut Problems) -> Option<Bot> {
+fn bot(table: &Table, defaults: &BotLimits, problems: &mut Problems) -> Option<Bot> {
     let id = id(table, problems);
     let name = required(table, "name", problems);
     let kind = bot_kind(table, problems);
@@ -369,11 +378,13 @@ fn bot(table: &Table, problems: &mut Problems) -> Option<Bot> {
         let text = format!("has to be empty or to say something, in {GREETING_BYTES_MAX} bytes");
         problems.add(place, format!("{}.greeting: {text}", table.path));
     }
+    let limits = bot_limits(table, defaults, problems);
     Some(Bot {
         id: BotId(id?.to_owned()),
         name: name?.0.to_owned(),
         avatar_url: avatar.ok()?.map(String::from),
         greeting: greeting.map(|(text, _)| text.to_owned()),
+        limits,
         kind: kind?,
     })
 }

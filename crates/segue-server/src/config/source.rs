@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::{distance, nearest};
 use super::{Environment, Problems};
-use crate::limits::{Limits, ServerLimits};
+use crate::limits::{BotLimits, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
@@ -98,6 +98,7 @@ impl Section {
     /// The keys of one table of this section.
     pub fn keys(self) -> Vec<Key> {
         let limits = || Limits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
+        let of_bots = || BotLimits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
         match self {
             Self::Server => vec![
                 key("listen", Kind::Text),
@@ -114,7 +115,7 @@ impl Section {
             Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
-                limits().chain(of_server).collect()
+                limits().chain(of_bots()).chain(of_server).collect()
             }
             Self::Connectors => [
                 key("id", Kind::Text),
@@ -132,7 +133,7 @@ impl Section {
             .into_iter()
             .chain(limits())
             .collect(),
-            Self::Bots => vec![
+            Self::Bots => [
                 key("id", Kind::Text),
                 key("kind", Kind::Text),
                 key("name", Kind::Text),
@@ -141,7 +142,10 @@ impl Section {
                 key("topics", Kind::Text),
                 key("url", Kind::Text),
                 key("secret", Kind::Text),
-            ],
+            ]
+            .into_iter()
+            .chain(of_bots())
+            .collect(),
         }
     }
 

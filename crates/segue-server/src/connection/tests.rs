@@ -172,21 +172,21 @@ impl Bench {
     }
 
     fn open_at(log: &Log, cursor: u64) -> Self {
-        Self::open_with(log, cursor, Limits::default(), Reads::Answered)
+        Self::open_with(log, cursor, &Limits::default(), Reads::Answered)
     }
 
-    fn open_with(log: &Log, cursor: u64, limits: Limits, reads: Reads) -> Self {
+    fn open_with(log: &Log, cursor: u64, limits: &Limits, reads: Reads) -> Self {
         let mut bench = Self::before_tick(log, cursor, limits, reads);
         bench.handle(Input::Tick);
         bench
     }
 
-    fn before_tick(log: &Log, cursor: u64, limits: Limits, reads: Reads) -> Self {
+    fn before_tick(log: &Log, cursor: u64, limits: &Limits, reads: Reads) -> Self {
         let gate = SessionGate::new(limits.messages_per_second, limits.messages_burst);
         let cursor = Sequence(cursor);
         let connection = Connection::open(
             log.now,
-            Arc::new(limits),
+            Arc::new(*limits),
             BotProfile { name: "Ada".into(), avatar_url: String::new() },
             &log.session,
             cursor,

@@ -15,6 +15,7 @@ use super::{TokenHash, hash};
 use crate::{
     config::{BotId, ConfigError, ConnectorSettings, Secret},
     connectors::{ConfiguredBot, Connector, ConnectorSource, ConnectorState},
+    limits::BotLimits,
     secrets::SecretsKey,
 };
 
@@ -136,7 +137,13 @@ impl Bot for MissingBot {
 
 fn missing_bot(id: &BotId) -> ConfiguredBot {
     let bot = Arc::new(MissingBot(id.clone()));
-    ConfiguredBot { id: id.clone(), profile: BotProfile::default(), greeting: None, bot }
+    ConfiguredBot {
+        id: id.clone(),
+        limits: BotLimits::default(),
+        profile: BotProfile::default(),
+        greeting: None,
+        bot,
+    }
 }
 
 /// A connector of its parts.

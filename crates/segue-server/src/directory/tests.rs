@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     config::{BotId, Config, Environment},
     connectors::{ConfiguredBot, ConnectorSource},
-    limits::Limits,
+    limits::{BotLimits, Limits},
     secrets::SecretsKey,
 };
 
@@ -48,6 +48,7 @@ impl Bench {
             let profile = BotProfile::default();
             Arc::new(ConfiguredBot {
                 id: BotId("ada".to_owned()),
+                limits: BotLimits::default(),
                 profile,
                 greeting: None,
                 bot: Arc::new(Silent),

@@ -37,6 +37,7 @@ pub async fn create(
     headers: HeaderMap,
 ) -> Result<Json<AccessToken>, Refused> {
     let refuse = |error| correlation_id.refuse(error);
+    app.admit_new().map_err(refuse)?;
     let token = text(&headers, "x-token");
     let now = app.node.now();
     let known = token.as_deref().and_then(|token| app.connectors.by_token(token, now));

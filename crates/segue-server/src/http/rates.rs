@@ -82,7 +82,8 @@ impl Buckets {
         let key = (network(address), connector.cloned(), asked);
         let is_full = self.addresses.len() >= limits::HANDSHAKE_ADDRESSES_MAX;
         // Not with every request: whoever sends from so many addresses would have all the time.
-        if is_full && now >= self.purged_at + limits::HANDSHAKE_ADDRESSES_PURGE_MS {
+        let since_purge_ms = now.abs_diff(self.purged_at);
+        if is_full && since_purge_ms >= limits::HANDSHAKE_ADDRESSES_PURGE_MS {
             self.purged_at = now;
             self.addresses.retain(|_, it| !it.is_full(now));
         }

@@ -8,7 +8,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     http::HeaderMap,
 };
-use segue_core::{Command, Facts, Session, SessionId, Timestamp};
+use segue_core::{Command, Facts, Session, SessionId, SessionsMax, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, info};
@@ -69,6 +69,7 @@ pub async fn create(
 ) -> Result<Json<Created>, Refused> {
     let refuse = |error| correlation_id.refuse(error);
     let token = bearer(&headers).map_err(refuse)?;
+    app.admit_new().map_err(refuse)?;
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
     let known = app.authenticate(token, origin).filter(|(_, connector)| connector.is_open());
     let now = app.node.now();
@@ -122,13 +123,35 @@ fn parse(body: &[u8]) -> Option<Wanted> {
         text.as_ref().is_none_or(|it: &String| it.len() <= bytes_max)
     };
     let attributes_are_fit = wanted.integration_attributes.as_ref().is_none_or(|it| {
-        it.get().starts_with('{') && it.get().len() <= limits::ATTRIBUTES_BYTES_MAX
+        it.get().starts_with('{')
+            && it.get().len() <= limits::ATTRIBUTES_BYTES_MAX
+            && depth(it.get()) <= limits::ATTRIBUTES_DEPTH_MAX
     });
     let is_fit = body.trim_ascii_start().starts_with(b"{")
         && attributes_are_fit
         && is_short(&wanted.language, limits::LANGUAGE_BYTES_MAX)
         && is_short(&wanted.variant_id, limits::VARIANT_ID_BYTES_MAX);
     is_fit.then_some(wanted)
+}
+
+/// The levels of objects and arrays in what is known to be JSON. Does not recurse.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !is_text => depth -= 1,
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn life_end(now: Timestamp, claims: &Claims, connector: &Connector) -> Option<Timestamp> {
@@ -159,13 +182,15 @@ fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Opti
 
 fn start(now: Timestamp, connector: &Connector, expires_at: Timestamp) -> Command {
     let limits = &connector.limits;
-    let sessions_max = limits.sessions_per_token;
     let abandoned_at = now + limits.idle_seconds.min(limits.silence_seconds) * 1_000;
-    Command::Start {
-        expire_at: abandoned_at.min(expires_at),
-        sessions_per_token_max: (sessions_max > 0)
-            .then(|| u32::try_from(sessions_max).unwrap_or(u32::MAX)),
-    }
+    // Zero is no limit.
+    let some = |count: u64| (count > 0).then(|| u32::try_from(count).unwrap_or(u32::MAX));
+    let sessions_max = SessionsMax {
+        per_token: some(limits.sessions_per_token),
+        live: some(limits.live_sessions),
+        per_hour: some(limits.sessions_per_hour),
+    };
+    Command::Start { expire_at: abandoned_at.min(expires_at), sessions_max }
 }
 
 fn platform(wanted: Option<&str>) -> &str {

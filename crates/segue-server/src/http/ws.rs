@@ -104,6 +104,7 @@ async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
                 peer,
                 stop: app.stop.clone(),
                 slow_reader_ms: connector.limits.slow_reader_seconds * 1_000,
+                frame_ms: connector.limits.frame_seconds * 1_000,
             };
             socket.run(web).await;
         }

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use segue_core::{
     BotProfile, ConnectorId, EndReason, Entry, Event, Facts, MessageId, NodeId, Output, Position,
-    Session, TokenId,
+    Session, SessionsMax, TokenId,
     ports::{Answer, Bot, BotError, ReadLimit, Store, TurnRequest},
 };
 use segue_store::MemoryStore;
@@ -22,6 +22,7 @@ use crate::{
     connectors::{ConfiguredBot, ConnectorState},
     directory::{Changes, NewConnector},
     hub::{Admission, Subscription},
+    limits::BotLimits,
     node::Sources,
     rates::SessionGate,
     secrets::SecretsKey,
@@ -141,7 +142,7 @@ impl World {
             integration_attributes: None,
         };
         let expire_at = START + world.limits.idle_seconds * SECOND;
-        let start = Command::Start { expire_at, sessions_per_token_max: None };
+        let start = Command::Start { expire_at, sessions_max: SessionsMax::default() };
         let created = world.node().node.create(Session::new(ID, Arc::new(facts)), start).await;
         assert_eq!(created, Outcome::Recorded { last: Position(1) });
         world
@@ -183,6 +184,7 @@ impl World {
     async fn connectors(&self, sources: &Sources) -> Directory {
         let bot = Arc::new(ConfiguredBot {
             id: BotId("ada".into()),
+            limits: BotLimits::default(),
             profile: BotProfile::default(),
             greeting: None,
             bot: Arc::clone(&self.bot) as Arc<dyn Bot>,

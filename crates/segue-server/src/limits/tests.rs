@@ -14,7 +14,7 @@ fn rows() -> Vec<Vec<&'static str>> {
 
 #[test]
 fn every_limit_is_documented_with_its_default_and_nothing_else_is() {
-    let mut known: Vec<(String, String)> = [Limits::ALL, ServerLimits::ALL]
+    let mut known: Vec<(String, String)> = [Limits::ALL, BotLimits::ALL, ServerLimits::ALL]
         .concat()
         .iter()
         .map(|limit| (format!("`{}`", limit.name), limit.default.to_string()))
@@ -47,6 +47,11 @@ fn defaults_lie_within_their_own_bounds() {
     for limit in Limits::ALL {
         assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);
         assert_eq!(Limits::default().get(limit.name), Some(limit.default));
+    }
+    for limit in BotLimits::ALL {
+        assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);
+        assert_eq!(BotLimits::default().get(limit.name), Some(limit.default));
+        assert_eq!(Limits::default().get(limit.name), None, "a name has one meaning");
     }
     for limit in ServerLimits::ALL {
         assert!((limit.min..=limit.max).contains(&limit.default), "{}", limit.name);
@@ -85,4 +90,28 @@ fn limits_are_read_by_name_and_a_misspelt_one_is_refused() {
 fn the_longest_session_ends_before_its_token_does() {
     let life = Limits::ALL.iter().find(|limit| limit.name == "session_life_seconds").unwrap();
     assert_eq!(life.max + ACCESS_TOKEN_MARGIN_SECONDS, ACCESS_TOKEN_SECONDS);
+}
+
+/// The worst of everything at once, which no client brings about by itself: its rate of messages is
+/// far below this.
+#[test]
+fn what_one_connection_holds_is_the_sum_of_its_limits() {
+    let one_message = MESSAGE_TEXT_BYTES_MAX + CUSTOM_BYTES_MAX;
+    let parts = [
+        // A request, then the socket's buffers and the message that comes, in a buffer that doubles.
+        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + 2 * SOCKET_BUFFER_BYTES,
+        2 * FRAME_BYTES_MAX,
+        // Commands that wait and those that are executed, with what goes back to their senders.
+        2 * (COMMANDS_QUEUED_BYTES_MAX + one_message + COMMANDS_QUEUED_MAX * CUSTOM_BYTES_MAX),
+        EARLY_FRAMES_MAX * CUSTOM_BYTES_MAX,
+        // What is on its way out: a page that was read, what is held, what waits for the network.
+        PAGE_BYTES_MAX + one_message,
+        QUEUED_BYTES_MAX + one_message,
+        SOCKET_WRITE_BYTES_MAX,
+        // Pushes; connections of one session share them.
+        PUSHES_QUEUED_MAX * one_message,
+    ];
+    let sum: usize = parts.iter().sum();
+    assert!(sum <= CONNECTION_BYTES_MAX, "{sum}");
+    assert!(CONNECTION_BYTES_MAX < 2 * sum, "{sum}");
 }

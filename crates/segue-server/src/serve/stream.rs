@@ -33,6 +33,7 @@ impl Counted {
     }
 
     fn count(&self, written: &Poll<io::Result<usize>>) {
+        self.wire.is_written_to.store(written.is_pending(), Ordering::Relaxed);
         if let Poll::Ready(Ok(bytes)) = written {
             self.wire.written.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
@@ -110,7 +111,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Lingering
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = self.stream().poll_read(cx, buf);
+        self.wire.read.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        read
     }
 }
 

@@ -51,7 +51,9 @@ pub async fn offline(mut config: Config, store: Arc<dyn Store>) -> anyhow::Resul
         admin_failures: http::admin::Failures::new(&config.server_limits),
         door: Arc::new(Door::new(
             config.server.trusted_proxies,
-            config.server_limits.connections_per_address,
+            config.server_limits,
+            tokio::sync::Semaphore::MAX_PERMITS,
         )),
+        overload: crate::overload::OverloadLog::default(),
     }))
 }

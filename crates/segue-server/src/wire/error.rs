@@ -121,6 +121,9 @@ pub fn notice_message(notice: Notice) -> &'static str {
         }
         Notice::EncounteredError => "Sorry, I encountered an error. Please try again.",
         Notice::HandoffNotInitiated => "Sorry, handoff could not be initiated.",
+        Notice::TurnsUsedUp => {
+            "This conversation has reached its limit. Please start a new one to go on."
+        }
     }
 }
 
@@ -132,6 +135,7 @@ pub fn notice_code(notice: Notice) -> &'static str {
         Notice::TroubleResponding => "trouble_responding",
         Notice::EncounteredError => "encountered_error",
         Notice::HandoffNotInitiated => "handoff_not_initiated",
+        Notice::TurnsUsedUp => "turns_used_up",
     }
 }
 

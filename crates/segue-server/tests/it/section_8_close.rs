@@ -225,7 +225,7 @@ async fn messages_count_that_come_in_one_segment_with_a_close_or_the_end_of_the_
     }
 }
 
-/// Covers 8.26.
+/// Covers 8.28.
 #[tokio::test]
 async fn a_fault_of_the_server_closes_the_socket_with_1011_and_not_the_session() {
     let bot = Bot::start().await;

@@ -7,6 +7,7 @@ use segue_server::{
     config::{BotId, ConnectorSettings, Handoff, Secret},
     connectors::{ConfiguredBot, Connector, ConnectorSource, ConnectorState},
     directory::Directory,
+    limits::BotLimits,
 };
 use tokio::time::sleep;
 
@@ -28,6 +29,7 @@ impl World {
             let bot = SimBot { world: Arc::clone(world), life: Arc::clone(life) };
             let bot = ConfiguredBot {
                 id: BotId("ada".to_owned()),
+                limits: BotLimits::default(),
                 profile: BotProfile { name: "Ada".to_owned(), avatar_url: String::new() },
                 greeting: self.plan.has_greeting.then(|| GREETING.to_owned()),
                 bot: Arc::new(bot),

@@ -69,6 +69,7 @@ async fn serve(inside: Inside, web: SimWeb, cursor: Sequence) {
                 peer: Peer::new(SocketAddr::from(([127, 0, 0, 1], 1))),
                 stop: inside.stop,
                 slow_reader_ms: web.talk.limits.slow_reader_seconds * 1_000,
+                frame_ms: web.talk.limits.frame_seconds * 1_000,
             };
             return socket.run(web).await;
         }

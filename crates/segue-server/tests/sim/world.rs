@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use segue_core::{
     ConnectorId, EndReason, Entry, EntryId, Facts, Floor, NodeId, Sequence, Session, SessionId,
-    Timestamp, TokenId,
+    SessionsMax, Timestamp, TokenId,
     ports::{Commit, Store},
 };
 use segue_server::{
@@ -524,7 +524,11 @@ impl World {
         let id = SessionId(random << 8 | u128::from(number));
         let start = segue_core::Command::Start {
             expire_at: node.now() + limits.idle_seconds.min(limits.silence_seconds) * 1_000,
-            sessions_per_token_max: u32::try_from(limits.sessions_per_token).ok(),
+            sessions_max: SessionsMax {
+                per_token: u32::try_from(limits.sessions_per_token).ok(),
+                live: u32::try_from(limits.live_sessions).ok(),
+                per_hour: u32::try_from(limits.sessions_per_hour).ok(),
+            },
         };
         let talk = Talk {
             id,

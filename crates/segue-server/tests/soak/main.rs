@@ -19,12 +19,17 @@ use tokio::{
 
 #[path = "../real/client.rs"]
 mod client;
+#[path = "../real/dice.rs"]
+mod dice;
 #[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/program.rs"]
 mod program;
 #[expect(dead_code, reason = "the proxy's tests need more of it")]
 #[path = "../real/raw.rs"]
 mod raw;
+
+mod attacks;
+mod hostile;
 
 use program::{Launch, Program};
 use raw::{Came, Raw, events_of};
@@ -44,6 +49,7 @@ handshakes_per_second = 0
 connector_handshakes_per_second = 0
 sockets_per_second = 0
 connections_per_address = 0
+disk_free_mib_min = 0
 sessions_per_token = 0
 live_after_replay_ms = 0
 [[connectors]]

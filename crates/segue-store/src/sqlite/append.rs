@@ -2,8 +2,11 @@
 //! anything of it is written, so that its refusal leaves its neighbours in the group alone.
 
 use rusqlite::{OptionalExtension, params};
+use segue_core::TokenId;
 
-use super::codec::{ClaimColumns, CommitRows, EntryRow, IdBytes, JobColumns, STATE_VERSION};
+use super::codec::{
+    ClaimColumns, CommitRows, Counted, EntryRow, IdBytes, JobColumns, STATE_VERSION,
+};
 use super::writer::Writing;
 
 /// What became of a commit; `Appended` before it is decoded.
@@ -36,7 +39,7 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         return Ok(Verdict::Conflict);
     }
     for claim in &commit.claims {
-        if !holds(writing, claim)? {
+        if !holds(writing, commit, claim)? {
             return Ok(Verdict::Taken);
         }
     }
@@ -53,8 +56,13 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         insert_job(writing, key, *job)?;
     }
     for claim in &commit.claims {
-        take(writing, claim)?;
+        if let Counted::OfToken(token) = &claim.counted {
+            take(writing, token)?;
+        }
     }
+    let is_new = known.is_none();
+    let created_at = is_new.then(|| commit.entries.first().map_or(0, |it| it.at));
+    writing.counts.note(&commit.connector, created_at, commit.ended_at);
     writing.remember(commit.session, Known { key, head: commit.head });
     Ok(Verdict::Recorded)
 }
@@ -95,19 +103,30 @@ fn find_duplicate(
     Ok(None)
 }
 
-fn holds(writing: &Writing, claim: &ClaimColumns) -> rusqlite::Result<bool> {
-    let mut select =
-        writing.connection.prepare_cached("select sessions from tokens where token = ?1")?;
-    let taken: Option<i64> = select.query_row([&claim.token.0], |row| row.get(0)).optional()?;
-    Ok(taken.unwrap_or(0) < claim.sessions_max)
+fn holds(
+    writing: &mut Writing,
+    commit: &CommitRows,
+    claim: &ClaimColumns,
+) -> rusqlite::Result<bool> {
+    let Writing { connection, counts, .. } = writing;
+    let count = match &claim.counted {
+        Counted::OfToken(token) => {
+            let mut select =
+                connection.prepare_cached("select sessions from tokens where token = ?1")?;
+            select.query_row([&token.0], |row| row.get(0)).optional()?.unwrap_or(0)
+        }
+        Counted::Live => counts.live(connection, &commit.connector)?,
+        Counted::CreatedSince(since) => counts.created(connection, &commit.connector, *since)?,
+    };
+    Ok(count < claim.sessions_max)
 }
 
-fn take(writing: &Writing, claim: &ClaimColumns) -> rusqlite::Result<()> {
+fn take(writing: &Writing, token: &TokenId) -> rusqlite::Result<()> {
     let mut insert = writing.connection.prepare_cached(
         "insert into tokens (token, sessions) values (?1, 1)
          on conflict (token) do update set sessions = sessions + 1",
     )?;
-    insert.execute([&claim.token.0]).map(drop)
+    insert.execute([&token.0]).map(drop)
 }
 
 fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
@@ -124,7 +143,7 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
             key,
             commit.session,
             facts.facts,
-            facts.connector,
+            commit.connector,
             facts.user_id,
             first_at
         ])?;

@@ -126,6 +126,8 @@ pub fn delete(
     connection.pragma_update(None, "secure_delete", false)?;
     removed?;
     writing.known.remove(&bytes);
+    // It may have lived.
+    writing.counts.clear();
     writing.has_erased = true;
     Ok(Some(deletion))
 }

@@ -108,6 +108,7 @@ pub struct CommitRows {
     pub seen: i64,
     pub head: i64,
     pub entries: Vec<EntryRow>,
+    pub connector: String,
     /// Needed only if this commit creates the session.
     pub facts: Option<FactColumns>,
     /// Where the session ends with this commit.
@@ -126,6 +127,7 @@ impl CommitRows {
             seen: to_column(commit.seen.0),
             head: to_column(session.state.head.0),
             entries: commit.entries.iter().map(EntryRow::of).collect(),
+            connector: session.facts.connector.0.clone(),
             facts: (commit.seen == Position(0)).then(|| FactColumns::of(&session.facts)),
             ended_at: ended_with(commit).map(to_column),
             state: serde_json::to_string(&session.state).expect("a state is plain data"),
@@ -147,7 +149,6 @@ impl CommitRows {
 #[derive(Debug)]
 pub struct FactColumns {
     pub facts: String,
-    pub connector: String,
     pub user_id: Option<String>,
 }
 
@@ -155,23 +156,39 @@ impl FactColumns {
     fn of(facts: &Facts) -> Self {
         Self {
             facts: serde_json::to_string(facts).expect("facts are plain data"),
-            connector: facts.connector.0.clone(),
             user_id: user_of(facts),
         }
     }
 }
 
-/// A claim as the writer checks it.
+/// A claim as the writer checks it: what is counted, and how much of it there may be.
 #[derive(Debug)]
 pub struct ClaimColumns {
-    pub token: TokenId,
+    pub counted: Counted,
     pub sessions_max: i64,
+}
+
+/// What a claim counts.
+#[derive(Debug)]
+pub enum Counted {
+    OfToken(TokenId),
+    /// Of the connector of the session, like the next.
+    Live,
+    CreatedSince(i64),
 }
 
 impl ClaimColumns {
     fn of(claim: &Claim) -> Self {
-        let Claim::TokenSlot { token, sessions_max } = claim;
-        Self { token: token.clone(), sessions_max: i64::from(*sessions_max) }
+        let (counted, sessions_max) = match claim {
+            Claim::TokenSlot { token, sessions_max } => {
+                (Counted::OfToken(token.clone()), sessions_max)
+            }
+            Claim::LiveSlot { sessions_max, .. } => (Counted::Live, sessions_max),
+            Claim::CreationSlot { since, sessions_max, .. } => {
+                (Counted::CreatedSince(to_column(*since)), sessions_max)
+            }
+        };
+        Self { counted, sessions_max: i64::from(*sessions_max) }
     }
 }
 

@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use super::append::Known;
 use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
+use super::counts::Counts;
 use super::options::{Group, OnGroup};
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
@@ -80,6 +81,8 @@ pub struct Writing {
     pub connection: Connection,
     /// Where sessions end, as of the transaction at work; forgotten when one is rolled back.
     pub known: HashMap<IdBytes, Known>,
+    /// How many sessions connectors have, in the same way.
+    pub counts: Counts,
     /// Something was deleted that must not stay in the write-ahead log.
     pub has_erased: bool,
     newest_session_key: i64,
@@ -91,8 +94,8 @@ impl Writing {
         let newest = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
         let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
-        let known = HashMap::new();
-        Ok(Self { connection, known, has_erased: false, newest_session_key, newest_job_id })
+        let (known, counts) = (HashMap::new(), Counts::default());
+        Ok(Self { connection, known, counts, has_erased: false, newest_session_key, newest_job_id })
     }
 
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.
@@ -212,6 +215,7 @@ impl WriterThread {
             return Err(Failed::Unknown(format!("the store cannot know what is durable: {cause}")));
         }
         self.writing.known.clear();
+        self.writing.counts.clear();
         self.roll_back()?;
         Err(Failed::RolledBack(cause))
     }

@@ -76,6 +76,10 @@ contract!(memory, sqlite: {
         a_token_creates_so_many_sessions_and_no_more,
         a_race_for_the_last_slots_fills_them_exactly,
         a_session_that_exists_is_a_conflict_before_it_is_a_claim,
+        so_many_sessions_of_a_connector_live_at_a_time,
+        so_many_sessions_of_a_connector_are_created_in_a_time,
+        a_race_for_the_last_places_of_a_connector_fills_them_exactly,
+        a_deleted_session_lives_no_longer,
     ],
     read: [
         a_page_ends_at_its_limit_of_entries,

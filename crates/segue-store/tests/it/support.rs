@@ -70,6 +70,11 @@ impl Draft<'_> {
         self
     }
 
+    pub fn claim(mut self, claim: Claim) -> Self {
+        self.decision.claims.push(claim);
+        self
+    }
+
     pub fn bot_state(mut self, state: &str) -> Self {
         self.decision.bot_state = Some(state.to_owned());
         self

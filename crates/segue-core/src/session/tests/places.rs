@@ -55,15 +55,23 @@ fn nothing_to_write_is_no_commit() {
 #[test]
 fn a_session_claims_a_place_of_its_token_where_there_is_a_limit() {
     let session = Session::new(SessionId(1), facts());
-    let claims = |sessions_per_token_max| {
-        let start = Command::Start { expire_at: 9, sessions_per_token_max };
-        let decision = session.decide(0, Actor::System, &start).unwrap();
+    let claims = |sessions_max| {
+        let start = Command::Start { expire_at: 9, sessions_max };
+        let decision = session.decide(7_300_000, Actor::System, &start).unwrap();
         assert_eq!(decision.jobs, [NewJob { job: Job::ExpireIdle, run_at: 9 }]);
         decision.claims
     };
     let slot = Claim::TokenSlot { token: TokenId("token".into()), sessions_max: 20 };
-    assert_eq!(claims(Some(20)), [slot]);
-    assert_eq!(claims(None), []);
+    let max = SessionsMax { per_token: Some(20), ..SessionsMax::default() };
+    assert_eq!(claims(max), std::slice::from_ref(&slot));
+    assert_eq!(claims(SessionsMax::default()), []);
+    // The same for its connector: of those that live, and of those of this hour.
+    let connector = ConnectorId("demo".into());
+    let live = Claim::LiveSlot { connector: connector.clone(), sessions_max: 3 };
+    let since = 7_200_000;
+    let created = Claim::CreationSlot { connector, since, sessions_max: 4 };
+    let max = SessionsMax { per_token: Some(20), live: Some(3), per_hour: Some(4) };
+    assert_eq!(claims(max), [slot, live, created]);
 }
 
 #[test]

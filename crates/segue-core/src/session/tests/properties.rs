@@ -115,7 +115,10 @@ fn command(session: &Session, one: &Try) -> Option<(Actor, Command)> {
         Try::Start { turn_off, worker, input_to } => {
             let turn = Turn(session.state.turns.0.saturating_add_signed(*turn_off));
             let input_to = Position(*input_to);
-            (Actor::Bot, Command::StartTurn { turn, attempt: AttemptId(*worker), input_to })
+            let attempt = AttemptId(*worker);
+            // So few that some sessions of these tests use them up.
+            let turns_max = Some(12);
+            (Actor::Bot, Command::StartTurn { turn, attempt, input_to, turns_max })
         }
         Try::Say { what, token: by, is_repeat } => {
             let token = token(by);

@@ -387,13 +387,66 @@ fn a_turn_that_finishes_within_a_stream_closes_it() {
     );
 }
 
+#[test]
+fn one_turn_more_than_a_session_may_have_ends_it_and_says_why() {
+    check_greeted(
+        "
+        user says one
+        b starts 2 of 2
+        user says two
+        b says first
+        b finishes
+        c starts 3 of 2
+        c starts 3 of 2
+        user says three
+        ",
+        "
+        7 user:one +2@0
+        8! turn 2 to 7
+        9 user:two
+        10 bot(8):first
+        11! turn 2 finished +3@0
+        12 TurnsUsedUp softly, 13! turn 3 cut short, 14 NaturalEnd
+        Ended
+        Ended
+        ",
+    );
+}
+
+/// A turn that was begun is gone through with, also by the next worker, and also where the limit
+/// was lowered meanwhile.
+#[test]
+fn a_turn_that_runs_is_not_one_too_many() {
+    check_greeted(
+        "
+        user says one
+        b starts 2 of 2
+        c starts 2 of 1
+        c says first
+        c finishes
+        ",
+        "
+        7 user:one +2@0
+        8! turn 2 to 7
+        9! turn 2 to 7
+        10 bot(9):first
+        11! turn 2 finished
+        ",
+    );
+}
+
 /// Nobody may ask for what is not theirs to ask for.
 #[test]
 fn commands_of_the_wrong_actor_change_nothing() {
     let mut stage = Stage::new();
     let join = Command::Join { bot: bot(), retry_ms: 5_000, custom: None };
     let end = Command::End { custom: None };
-    let start = Command::StartTurn { turn: Turn(1), attempt: AttemptId(1), input_to: Position(1) };
+    let start = Command::StartTurn {
+        turn: Turn(1),
+        attempt: AttemptId(1),
+        input_to: Position(1),
+        turns_max: None,
+    };
     for (actor, command) in [
         (Actor::Bot, &join),
         (Actor::System, &join),
@@ -404,7 +457,7 @@ fn commands_of_the_wrong_actor_change_nothing() {
     ] {
         assert_eq!(stage.run(actor, std::slice::from_ref(command)), "Outlived", "{command:?}");
     }
-    let again = Command::Start { expire_at: 0, sessions_per_token_max: None };
+    let again = Command::Start { expire_at: 0, sessions_max: SessionsMax::default() };
     assert_eq!(stage.run(Actor::User, std::slice::from_ref(&again)), "Outlived");
     assert_eq!(stage.run(Actor::System, &[again]), "AlreadyDone");
 }

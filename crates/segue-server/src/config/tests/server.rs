@@ -1,7 +1,7 @@
 //! What is set once for the whole server.
 
 use super::*;
-use crate::limits::ServerLimits;
+use crate::limits::{BotLimits, ServerLimits};
 
 #[test]
 fn trusted_proxies_are_addresses_and_networks() {
@@ -23,6 +23,30 @@ fn trusted_proxies_are_addresses_and_networks() {
     refused(
         &format!("[server]\ntrusted_proxies = [{many}]"),
         &["line 2: server.trusted_proxies: 101 are too many, at most 100"],
+    );
+}
+
+#[test]
+fn a_bot_may_repeat_the_limits_of_all_bots() {
+    let text = SOUND
+        .replace("idle_seconds = 700", "idle_seconds = 700\nturns_at_once = 7")
+        .replace("name = \"Mine\"", "name = \"Mine\"\nturns_at_once = 8\nturns_waiting = 0");
+    let config = load(&text);
+    let limits: Vec<BotLimits> = config.bots.iter().map(|it| it.limits).collect();
+    let [ada, mine] = [(7, 1_000), (8, 0)]
+        .map(|(turns_at_once, turns_waiting)| BotLimits { turns_at_once, turns_waiting });
+    assert_eq!(limits, [ada, mine]);
+    let variables = [("SEGUE_LIMITS_TURNS_WAITING", "9"), ("SEGUE_BOTS_MINE_TURNS_AT_ONCE", "10")];
+    let by_variable = Config::load(Some(&text), &env(&variables)).unwrap();
+    let limits: Vec<_> = by_variable
+        .bots
+        .iter()
+        .map(|it| (it.limits.turns_at_once, it.limits.turns_waiting))
+        .collect();
+    assert_eq!(limits, [(7, 9), (10, 0)]);
+    refused(
+        "[limits]\nturns_at_once = 0",
+        &["line 2: limits.turns_at_once: 0 makes no sense, at least 1"],
     );
 }
 

@@ -44,7 +44,7 @@ fn a_heartbeat_does_not_wait_for_a_command() {
 /// Covers 2.1.
 #[test]
 fn nothing_goes_before_the_first_batch() {
-    let mut bench = Bench::before_tick(&Log::native(), 0, Limits::default(), Reads::Answered);
+    let mut bench = Bench::before_tick(&Log::native(), 0, &Limits::default(), Reads::Answered);
     bench.heartbeat();
     bench.handle(Input::Binary);
     bench.run_until(10);
@@ -68,7 +68,7 @@ fn nothing_goes_before_the_first_batch() {
 fn an_echo_that_is_repeated_does_not_go_before_the_first_batch() {
     let mut log = joined();
     let position = log.user_with("hi", Some("a"));
-    let mut bench = Bench::open_with(&log, 4, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&log, 4, &Limits::default(), Reads::Held);
     bench.message("a");
     bench.duplicate(position);
     bench.answer();
@@ -87,7 +87,7 @@ fn an_echo_that_is_repeated_does_not_go_before_the_first_batch() {
 /// Before its first batch a client is patient: there is nothing that it could wait for.
 #[test]
 fn a_client_that_sends_too_much_before_its_first_batch_is_sent_away() {
-    let mut bench = Bench::open_with(&joined(), 0, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&joined(), 0, &Limits::default(), Reads::Held);
     for _ in 0..limits::EARLY_FRAMES_MAX {
         bench.heartbeat();
     }
@@ -298,7 +298,7 @@ fn a_cursor_at_the_end_claims_the_end_before_the_first_batch_too() {
     let mut log = joined();
     let position = log.user_with("hi", Some("a"));
     log.ends();
-    let mut bench = Bench::open_with(&log, 5, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&log, 5, &Limits::default(), Reads::Held);
     bench.message("a");
     bench.duplicate(position);
     while !bench.held.is_empty() {

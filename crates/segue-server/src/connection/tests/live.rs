@@ -68,7 +68,7 @@ fn what_is_pushed_during_a_read_is_not_lost() {
 /// Covers 2.10.
 #[test]
 fn what_is_pushed_during_the_first_read_is_not_lost() {
-    let mut bench = Bench::open_with(&Log::new(), 0, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&Log::new(), 0, &Limits::default(), Reads::Held);
     // The read has seen the log; then this is recorded, and its push is the only word of it.
     bench.publish(|log| log.user("hi"));
     bench.answer();
@@ -112,7 +112,7 @@ fn a_store_that_is_away_when_the_client_comes_sends_it_away_for_a_while() {
     let bench = |cursor| {
         let mut log = Log::new();
         log.joined();
-        Bench::open_with(&log, cursor, Limits::default(), Reads::Failing).seen()
+        Bench::open_with(&log, cursor, &Limits::default(), Reads::Failing).seen()
     };
     assert_eq!(bench(0), ["@0 read after 0", "@0 close 1013"]);
     assert_eq!(bench(2), ["@0 read after 0", "@0 close 1013"]);
@@ -143,7 +143,7 @@ fn a_read_that_fails_later_is_tried_again_with_growing_pauses() {
 fn a_read_that_fails_between_batches_delays_them_and_loses_nothing() {
     let mut log = Log::new();
     log.users(600);
-    let mut bench = Bench::open_with(&log, 0, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&log, 0, &Limits::default(), Reads::Held);
     bench.answer();
     bench.reads = Reads::Failing;
     bench.run_until(400);

@@ -127,7 +127,7 @@ proptest! {
             }
         }
         let claimed = cursor.min(log.session.state.reached.0);
-        let mut bench = Bench::open_with(&log, cursor, Limits::default(), Reads::Held);
+        let mut bench = Bench::open_with(&log, cursor, &Limits::default(), Reads::Held);
         for what in &after {
             happen(&mut bench, what);
             prop_assert!(!bench.connection.is_closed, "closed: {:?}", bench.timeline);

@@ -263,7 +263,7 @@ fn a_turn_that_ends_within_the_replay_leaves_no_thinking_behind() {
     log.joined();
     log.turn_starts();
     // The session is read, then the turn ends, then the log is read.
-    let mut bench = Bench::before_tick(&log, 0, Limits::default(), Reads::Answered);
+    let mut bench = Bench::before_tick(&log, 0, &Limits::default(), Reads::Answered);
     bench.log.bot("hello");
     bench.log.turn_ends();
     bench.handle(Input::Tick);
@@ -316,7 +316,7 @@ fn a_replay_reads_no_further_ahead_than_it_may_hold() {
     for _ in 0..2_000 {
         log.user(&"x".repeat(2_000));
     }
-    let mut bench = Bench::open_with(&log, 0, Limits::default(), Reads::Held);
+    let mut bench = Bench::open_with(&log, 0, &Limits::default(), Reads::Held);
     let mut pages = 0;
     let mut read = 0;
     while bench.sequences().len() < 2_001 {

@@ -116,7 +116,7 @@ fn each_of_these_times_is_a_setting() {
         ..Limits::default()
     };
     let open = || {
-        let mut bench = Bench::open_with(&Log::new(), 0, limits, Reads::Answered);
+        let mut bench = Bench::open_with(&Log::new(), 0, &limits, Reads::Answered);
         bench.seen();
         bench
     };
@@ -150,7 +150,7 @@ fn the_pauses_are_settings_too() {
     for _ in 0..20 {
         log.user(&"x".repeat(1_000));
     }
-    let mut bench = Bench::open_with(&log, 0, limits, Reads::Answered);
+    let mut bench = Bench::open_with(&log, 0, &limits, Reads::Answered);
     bench.run_until(1_500);
     let thinking = "~POLY_AGENT_THINKING";
     let seen = bench.seen();

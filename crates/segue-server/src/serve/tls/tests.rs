@@ -68,7 +68,7 @@ async fn bytes_count_when_the_other_end_takes_them() {
         bytes.len()
     });
     let (tcp, from) = listener.accept().await.unwrap();
-    let place = Arc::<Door>::default().enter(from.ip()).unwrap();
+    let place = Arc::<Door>::default().enter(from.ip(), None).unwrap();
     let mut stream = secure(&acceptor, Counted::new(tcp, counted, place)).await.unwrap();
     connected.await.unwrap();
     let written = || usize::try_from(wire.written.load(Ordering::Relaxed)).unwrap();

@@ -361,6 +361,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         Notice::TroubleResponding,
         Notice::EncounteredError,
         Notice::HandoffNotInitiated,
+        Notice::TurnsUsedUp,
     ])
 }
 

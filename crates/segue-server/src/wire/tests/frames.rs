@@ -237,6 +237,11 @@ fn notices_have_level_words_and_code() {
             "Sorry, handoff could not be initiated.",
             "handoff_not_initiated",
         ),
+        (
+            Notice::TurnsUsedUp,
+            "This conversation has reached its limit. Please start a new one to go on.",
+            "turns_used_up",
+        ),
     ] {
         for (level, name) in
             [(Level::Info, "INFO"), (Level::Warning, "WARNING"), (Level::Error, "ERROR")]
