@@ -236,10 +236,13 @@ fn log(env: &Environment, default: &str) {
     let filter = env.get("SEGUE_LOG").map_or(default, String::as_str);
     let filter = tracing_subscriber::EnvFilter::new(filter);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if env.get("SEGUE_LOG_FORMAT").is_some_and(|it| it == "json") {
-        log.json().init();
-    } else {
-        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
+    let format = env.get("SEGUE_LOG_FORMAT").map_or("text", String::as_str);
+    if format == "json" {
+        return log.json().init();
+    }
+    log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
+    if format != "text" {
+        tracing::warn!(format, "SEGUE_LOG_FORMAT is {format:?}, neither json nor text: text it is");
     }
 }
 

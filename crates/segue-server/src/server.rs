@@ -170,28 +170,32 @@ impl Server {
         self.stop.cancel();
         let is_broken = |it: Result<(), tokio::task::JoinError>| it.is_err();
         if is_broken(self.listener.await) {
-            warn!("the listener died");
+            warn!("stopping: the task of the listener had panicked");
         }
         self.sockets.close();
         let patience = Duration::from_secs(limits::STOP_SOCKETS_SECONDS);
         if tokio::time::timeout(patience, self.sockets.wait()).await.is_err() {
-            warn!(sockets = self.sockets.len(), "sockets were left behind");
+            warn!(
+                sockets = self.sockets.len(),
+                "stopping: {} sockets did not end in time and were left behind",
+                self.sockets.len()
+            );
         }
         if is_broken(self.workers.await) {
-            warn!("the workers died");
+            warn!("stopping: the task of the workers had panicked");
         }
         if let Some((_, metrics)) = self.metrics
             && is_broken(metrics.await)
         {
-            warn!("the listener for metrics died");
+            warn!("stopping: the task of the listener for metrics had panicked");
         }
         if is_broken(self.topics.await) {
-            warn!("the watch over topics died");
+            warn!("stopping: the task that watches topics had panicked");
         }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
-        info!("stopped");
+        info!("the server has stopped");
     }
 }
 

@@ -99,7 +99,7 @@ fn tolerate(cause: &rusqlite::Error) -> Result<(), String> {
     if is_failed_sync(cause) {
         return Err(format!("the database cannot be synced: {cause}"));
     }
-    warn!(error = %cause, "the write-ahead log cannot be carried over into the database");
+    warn!(error = %cause, "the write-ahead log cannot be carried over into the database now: {cause}");
     Ok(())
 }
 

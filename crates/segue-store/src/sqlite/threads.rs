@@ -119,7 +119,7 @@ impl Threads {
             }
         });
         if let Err(cause) = ending.await {
-            error!(%cause, "the store could not be closed");
+            error!(%cause, "the store could not be closed: {cause}");
         }
     }
 }
@@ -135,7 +135,7 @@ impl Running {
         }
         // Said outright: a process that is being spawned at this moment has the file open, too.
         if let Err(cause) = self.lock.unlock() {
-            error!(%cause, "the data folder could not be freed");
+            error!(%cause, "the data folder could not be freed: {cause}");
         }
     }
 }

@@ -269,7 +269,7 @@ impl WriterThread {
 
     fn note_failure(&mut self, cause: &rusqlite::Error, writes: usize) {
         if !self.is_failing {
-            error!(error = %cause, writes, "the store cannot write; nothing of it is recorded");
+            error!(error = %cause, writes, "the store cannot write, nothing of {writes} writes is recorded: {cause}");
         }
         self.is_failing = true;
     }
