@@ -5,7 +5,6 @@
 # code takes as it is is not longer; a hang counts as seen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-patches=$PWD/crates/segue-server/tests/sim/breakages
 seeds=${SEEDS:-2000}
 seconds=${BITE_SECONDS:-120}
 # Built without optimisation: most breakages are seen within a few worlds, and building is the longest
@@ -28,6 +27,7 @@ simulate() {
 }
 
 cd "$work/tree"
+patches=crates/segue-server/tests/sim/breakages
 build || { tail -30 "$work/build"; echo "the code does not build as it is"; exit 1; }
 began=$SECONDS
 longest=$seconds

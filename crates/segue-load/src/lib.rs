@@ -41,6 +41,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let report = runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
         tokio::select! {
             report = measure(options) => report,
             // Dropped, everything that was started ends and everything that was made goes.
@@ -48,6 +50,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 interrupted?;
                 bail!("interrupted");
             }
+            _ = terminated.recv() => bail!("asked to stop"),
         }
     });
     let report = report?;

@@ -293,11 +293,6 @@ impl Config {
         self.bots.iter().find(|bot| bot.id == *id)
     }
 
-    /// The connector of this id, disabled or not.
-    pub fn connector(&self, id: &ConnectorId) -> Option<&Connector> {
-        self.connectors.iter().find(|connector| connector.id == *id)
-    }
-
     /// Opens every value that is sealed.
     pub fn open_sealed(&mut self, key: &SecretsKey) -> Result<(), ConfigError> {
         let mut problems = Problems::default();

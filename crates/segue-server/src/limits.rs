@@ -477,6 +477,22 @@ fixed! {
     GLOBAL_QUEUE_INTERVAL: u32 = 3;
     /// Sessions that the command line reads at once.
     LIST_PAGE: usize = 500;
+    /// Longest cell of a table that a command prints, in characters.
+    CELL_CHARS_MAX: usize = 60;
+
+    // What is read of a text.
+
+    /// A language code that a bot gives (BCP 47 recommends room for so many).
+    LANGUAGE_CODE_CHARS_MAX: usize = 35;
+    /// Of a burst of messages, the knowledge bot looks at the newest, and of many questions at the
+    /// first.
+    KNOWLEDGE_MESSAGES_MAX: usize = 20;
+    /// Of a long text, the knowledge bot looks at the first words; what people ask stands there.
+    KNOWLEDGE_QUESTION_WORDS_MAX: usize = 200;
+    /// Longer than any word: what is, the knowledge bot looks at no further than this.
+    KNOWLEDGE_WORD_LETTERS_MAX: usize = 40;
+    /// A misspelt name in the configuration is compared up to here: the work grows with its length.
+    COMPARED_CHARS_MAX: usize = 100;
 
     // `segue chat`, which is a client.
 

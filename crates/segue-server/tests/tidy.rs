@@ -40,6 +40,35 @@ fn files_are_short() {
     }
 }
 
+/// What ends like a limit and is none: standards, what follows from another limit, a unit.
+const NO_LIMITS: [&str; 4] = ["NAME_BYTES_MAX", "LABEL_BYTES_MAX", "CONTENT_BYTES_MAX", "DAY_MS"];
+
+/// Invariant 8: limits have one place, and a row in `docs/limits.md`, which a test beside them checks.
+#[test]
+fn limits_are_named_in_their_place() {
+    let units = ["MS", "SECONDS", "BYTES", "CHARS", "LETTERS", "WORDS", "LINES", "MESSAGES"];
+    let is_limit = |name: &str| {
+        let bare = name.trim_end_matches("_MAX");
+        let is_bounded = bare.len() < name.len() || bare.ends_with("_MS");
+        is_bounded && units.iter().any(|unit| bare.ends_with(&format!("_{unit}")))
+    };
+    let mut stray = Vec::new();
+    for (name, text) in files(&[".rs"]) {
+        let is_program = name.contains("/src/") && !name.contains("tests");
+        if !is_program || name.ends_with("limits.rs") || name.starts_with("crates/segue-load") {
+            continue;
+        }
+        for line in text.lines().filter(|it| !it.contains(": f64")) {
+            let Some((_, rest)) = line.split_once("const ") else { continue };
+            let constant = rest.split(':').next().unwrap_or_default();
+            if is_limit(constant) && !NO_LIMITS.contains(&constant) {
+                stray.push(format!("{name}: {constant}"));
+            }
+        }
+    }
+    assert!(stray.is_empty(), "limits outside of limits.rs: {stray:#?}");
+}
+
 #[test]
 fn functions_are_short() {
     let mut long = Vec::new();

@@ -23,12 +23,10 @@ use serde::{Deserialize, Serialize};
 use self::language::Language;
 use self::section::{Draft, Section};
 use self::topic::Topic;
+use crate::limits;
 
 pub use self::demo::demo_topics;
 pub use self::topic::{TopicError, files as topic_files};
-
-/// Of a burst of messages, the newest are looked at, and of many questions the first.
-const MESSAGES_MAX: usize = 20;
 
 /// Why the bot is asked (bots.md, `reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +148,8 @@ impl Knowledge {
         if is_fixed || self.sections.len() == 1 {
             return (default, None);
         }
-        let text = ask.inputs[ask.inputs.len().saturating_sub(MESSAGES_MAX)..].join("\n");
+        let text = ask.inputs[ask.inputs.len().saturating_sub(limits::KNOWLEDGE_MESSAGES_MAX)..]
+            .join("\n");
         let mut section = default;
         let mut words = default.index.known_words(&text);
         for other in &self.sections {

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// A longer cell is cut: a table has lines, and `--json` has everything.
-const CELL_CHARS_MAX: usize = 60;
+use crate::limits::CELL_CHARS_MAX;
 
 /// Columns with a title, and where each is found in a row.
 pub struct Table {
@@ -69,6 +68,7 @@ pub fn fields(value: &Value, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cut(text: &str) -> String {
+    // A table has lines, and `--json` has everything.
     if text.chars().count() <= CELL_CHARS_MAX {
         return text.to_owned();
     }

@@ -1,7 +1,6 @@
 //! The known name that a misspelt one was most likely meant to be.
 
-/// More of a written name is not looked at: the work grows with its length.
-const WRITTEN_CHARS_MAX: usize = 100;
+use crate::limits;
 
 /// The name with the smallest edit distance; of equally near ones the first. `None` where none is
 /// near: more than two in five of the characters would have to be changed.
@@ -14,7 +13,8 @@ pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> O
 /// How many characters have to be inserted, removed, replaced or swapped with their neighbour to
 /// make one of the other.
 pub fn distance(a: &str, b: &str) -> usize {
-    let [a, b] = [a, b].map(|text| text.chars().take(WRITTEN_CHARS_MAX).collect::<Vec<_>>());
+    let [a, b] =
+        [a, b].map(|text| text.chars().take(limits::COMPARED_CHARS_MAX).collect::<Vec<_>>());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;

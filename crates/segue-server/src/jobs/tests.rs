@@ -374,7 +374,7 @@ async fn downtime_does_not_lengthen_the_life_of_a_session() {
     assert_ended(world.end().await, EndReason::NaturalEnd, 50 * MINUTE);
 }
 
-/// Covers 8.27.
+/// Covers 8.37.
 #[tokio::test(start_paused = true)]
 async fn revoking_a_connector_ends_its_sessions_at_once() {
     let world = World::new(23 * HOUR).await;
@@ -384,7 +384,7 @@ async fn revoking_a_connector_ends_its_sessions_at_once() {
     assert_ended(world.end().await, EndReason::NaturalEnd, 5 * SECOND);
 }
 
-/// Covers 8.27.
+/// Covers 8.37.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_dies_while_it_revokes_is_followed_by_one_that_goes_on() {
     let mut world = World::new(23 * HOUR).await;

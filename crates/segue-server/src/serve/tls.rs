@@ -64,6 +64,19 @@ struct Pair {
     key: Vec<u8>,
 }
 
+type Read = Result<Pair, TlsError>;
+
+/// What a look at the files has brought.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// Nothing: they are as they were.
+    Same,
+    /// A pair that is in order, and used from now on.
+    Fresh,
+    /// Something else: the current pair stays.
+    Refused(TlsError),
+}
+
 impl Certificates {
     /// Reads the files, which have to be in order.
     pub fn open(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
@@ -82,25 +95,36 @@ impl Certificates {
         let interval = Duration::from_millis(limits::TLS_RELOAD_INTERVAL_MS);
         let mut seen = None;
         loop {
-            let files = self.files.clone();
+            let certificates = Arc::clone(&self);
             // A folder on a network may take its time.
-            let read = tokio::task::spawn_blocking(move || Pair::read(&files)).await;
-            let read = read.expect("reading files does not panic");
-            if seen.as_ref() != Some(&read) {
-                match read.as_ref().map_err(Clone::clone).and_then(|it| it.parse(&self.files)) {
-                    Ok(fresh) => {
-                        *self.current.write() = Arc::new(fresh);
-                        info!(
-                            "the certificate in {} is used from now on",
-                            self.files.certificate()
-                        );
-                    }
-                    Err(error) => warn!(%error, "the certificate is not replaced: {error}"),
-                }
-            }
+            let looking = tokio::task::spawn_blocking(move || certificates.look(seen));
+            let (read, look) = looking.await.expect("looking at files does not panic");
             seen = Some(read);
+            match look {
+                Look::Same => {}
+                Look::Fresh => {
+                    info!("the certificate in {} is used from now on", self.files.certificate());
+                }
+                Look::Refused(error) => warn!(%error, "the certificate is not replaced: {error}"),
+            }
             tokio::time::sleep(interval).await;
         }
+    }
+
+    /// Reads the files and compares them with what was read before.
+    fn look(&self, seen: Option<Read>) -> (Read, Look) {
+        let read = Pair::read(&self.files);
+        if seen.is_some_and(|it| it == read) {
+            return (read, Look::Same);
+        }
+        let look = match read.as_ref().map_err(Clone::clone).and_then(|it| it.parse(&self.files)) {
+            Ok(fresh) => {
+                *self.current.write() = Arc::new(fresh);
+                Look::Fresh
+            }
+            Err(error) => Look::Refused(error),
+        };
+        (read, look)
     }
 }
 

@@ -49,6 +49,19 @@ fn topics_that_are_not_there_are_a_fault_of_the_configuration() {
     }
 }
 
+#[test]
+fn a_certificate_that_is_not_there_is_a_fault_of_the_configuration() {
+    let folder = TempDir::new().unwrap();
+    let text = "[tls]\ncertificate = \"nowhere.pem\"\nkey = \"key.pem\"\n";
+    fs::write(folder.path().join("segue.toml"), text).unwrap();
+    for arguments in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"][..]] {
+        let output = segue(&folder).args(arguments).output().unwrap();
+        let complaint = complaint(&output);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("tls: cannot read nowhere.pem: No such file"), "{complaint}");
+    }
+}
+
 /// As with `segue session list | head -1`.
 #[tokio::test]
 async fn a_list_that_nobody_reads_on_is_no_failure() {

@@ -18,6 +18,8 @@ pub struct Ledger {
     pub sent: BTreeSet<String>,
     /// Whether the newest event seen is part of a stream that is not complete.
     pub is_stream_open: bool,
+    /// Somebody has asked for the end: from here on it may be in the log before anybody sees it.
+    pub is_end_asked: bool,
     /// The end was seen.
     pub is_ended: bool,
 }

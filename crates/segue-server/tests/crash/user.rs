@@ -228,6 +228,7 @@ impl User {
             20..23 => Err(Over::Lost),
             23..25 => {
                 self.ends = true;
+                self.session().ledger.lock().is_end_asked = true;
                 send(connection, client::plain("USER_END_SESSION")).await
             }
             _ => self.say(connection).await.map(drop),
@@ -344,12 +345,18 @@ impl User {
         }
     }
 
+    /// The end may be in the log before anybody has been told of it.
+    fn may_have_ended(&self) -> bool {
+        let ledger = self.session().ledger.lock();
+        ledger.is_ended || ledger.is_end_asked
+    }
+
     /// A refusal. All but one are answered by sending again later.
     fn refused<'a>(&mut self, frame: &'a Value) -> Result<Option<&'a str>, Broken> {
         let code = frame["payload"]["code"].as_str().ok_or("a refusal without a code")?;
         match code {
             "conversation_not_found" | "unavailable" | "rate_limited" => Ok(Some(code)),
-            "session_not_found" if self.session().ledger.lock().is_ended => Ok(Some(code)),
+            "session_not_found" if self.may_have_ended() => Ok(Some(code)),
             _ => Err(format!("refused: {frame}")),
         }
     }

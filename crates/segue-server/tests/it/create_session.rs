@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use segue_core::{ConnectorId, TokenId};
-use segue_server::http::jwt::{Claims, KEY_FILE, Keys};
 use serde_json::{Value, json};
 
 use crate::support::{Bot, Running, Session, Setup, Switch, shown};
@@ -193,22 +191,13 @@ async fn only_a_token_as_it_was_given_is_valid() {
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         tokens.push(String::from_utf8(changed).unwrap());
     }
-    tokens.push(own_token(&setup, 90_000));
+    tokens.push(setup.own_token(90_000));
     for token in tokens {
         let answer = server.session_request(&token, &json!({})).send().await;
         answer.expect_refusal(401, "Invalid access token", "invalid_access_token");
     }
     // The same made the same way, and not expired.
-    server.session_of(own_token(&setup, 60), &json!({}), None).await;
-}
-
-/// A token that the server with this data folder gave so many seconds ago.
-fn own_token(setup: &Setup, age_seconds: u64) -> String {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
-    let made_at = u64::try_from(since.as_millis()).unwrap() - age_seconds * 1_000;
-    let file = setup.folder().unwrap().join(KEY_FILE);
-    let keys = Keys::open(&file, made_at, &[7; 40]).unwrap();
-    keys.sign(&Claims::new(TokenId("t".to_owned()), ConnectorId("shop".to_owned()), made_at))
+    server.session_of(setup.own_token(60), &json!({}), None).await;
 }
 
 /// Covers 1.26.

@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::{
@@ -126,9 +126,6 @@ async fn a_pair_that_cannot_be_used_replaces_nothing_and_is_warned_of() {
     warned("cannot read").await;
     new.write(folder.path());
     until_shown(&client, address, &new).await;
-    let warnings = logs.lines_with("the certificate is not replaced");
-    let of_key = |it: &&String| it.contains(place) && it.contains("holds no private key");
-    assert_eq!(warnings.iter().filter(of_key).count(), 1, "each once: {warnings:#?}");
     server.stop().await;
 }
 
@@ -148,6 +145,49 @@ async fn who_does_not_shake_hands_holds_nobody_up() {
     }
     let client = Client::new(&[&identity]);
     within("a hand-shake beside them", client.shown(server.address())).await;
+    server.stop().await;
+}
+
+/// It is known by what it takes from the network, not by what is encrypted for it.
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_given_up_over_tls_too() {
+    let (bot, folder, identity) = (Bot::start().await, TempDir::new().unwrap(), Identity::new());
+    identity.write(folder.path());
+    let limits = "slow_reader_seconds = 1\nconnections_per_session = 2\nmessages_per_second = 0";
+    let setup = Setup::new(&bot).limits(limits).also(&Identity::toml(folder.path()));
+    let server = setup.start().await;
+    let (address, client) = (server.address(), Client::new(&[&identity]));
+    let server = server.reached_at(client.tunnel_to(address).await);
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    // A small window, so that not everything fits into the system's buffers.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut slow = client.over(socket.connect(address).await.unwrap()).await;
+    let head = format!(
+        "GET /ws?session_id={}&access_token={}&cursor=4 HTTP/1.1\r\nHost: x\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: c2VndWUtaXQtdGVzdHM9PQ==\r\n\r\n",
+        session.id, session.token,
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    let text = "x".repeat(120_000);
+    for number in 0..80 {
+        talk.say(&text, &format!("k-{number}")).await;
+        talk.seek("USER_MESSAGE").await;
+    }
+    let admitted = async {
+        loop {
+            match session.socket_request("&cursor=4").upgrade().await {
+                Ok(talk) => return talk,
+                Err(answer) => assert_eq!(answer.status, 429, "its place is taken until then"),
+            }
+        }
+    };
+    within("its place", admitted).await.expect("EVENT_BATCH").await;
     server.stop().await;
 }
 

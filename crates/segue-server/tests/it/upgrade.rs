@@ -100,6 +100,18 @@ async fn only_the_token_that_made_a_session_opens_it() {
     session.open().await.expect("EVENT_BATCH").await;
 }
 
+/// Covers 1.33.
+#[tokio::test]
+async fn a_token_that_has_expired_opens_nothing() {
+    let setup = Setup::new(&Bot::start().await).sqlite();
+    let server = setup.start().await;
+    let session = server.session_of(setup.own_token(60), &json!({}), None).await;
+    session.open().await.expect("EVENT_BATCH").await;
+    let late = Session { token: setup.own_token(90_000), ..session };
+    let answer = refused(late.socket_request("")).await;
+    answer.expect_refusal(401, "authentication failed", "authentication_failed");
+}
+
 /// Covers 1.34.
 #[tokio::test]
 async fn a_session_that_does_not_exist_is_not_found() {

@@ -83,7 +83,11 @@ impl Client {
 
     /// A connection whose hand-shake is over.
     pub async fn connect(&self, address: SocketAddr) -> TlsStream<TcpStream> {
-        let tcp = TcpStream::connect(address).await.unwrap();
+        self.over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    /// Shakes hands over this connection.
+    pub async fn over(&self, tcp: TcpStream) -> TlsStream<TcpStream> {
         let name = ServerName::try_from("localhost").unwrap();
         self.0.connect(name, tcp).await.unwrap()
     }

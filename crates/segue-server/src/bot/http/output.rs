@@ -12,8 +12,7 @@ use segue_core::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A language code has at most so many characters.
-const LANGUAGE_CODE_CHARS_MAX: usize = 35;
+use crate::limits;
 
 /// What is wrong with an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +135,7 @@ fn language_code(fields: &Fields<'_>) -> Result<String, Malformed> {
     let code = fields.text("language_code")?;
     let is_subtag =
         |it: &str| matches!(it.len(), 1..=8) && it.bytes().all(|it| it.is_ascii_alphanumeric());
-    let plausible = code.len() <= LANGUAGE_CODE_CHARS_MAX
+    let plausible = code.len() <= limits::LANGUAGE_CODE_CHARS_MAX
         && code.split('-').all(is_subtag)
         && code.bytes().take_while(|it| *it != b'-').all(|it| it.is_ascii_alphabetic());
     plausible.then_some(code).ok_or(Malformed::Field("language_code"))

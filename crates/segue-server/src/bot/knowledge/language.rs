@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::say::{self, Say};
 use super::{english, spanish};
+use crate::limits;
 
 /// How far before a wish what denies it may stand, in words.
 const NEGATION_REACH_WORDS: usize = 4;
-/// Longer than any word: what is, is looked at no further than this.
-const WORD_LETTERS_MAX: usize = 40;
 
 /// A language that topics can be in. The order is that of preference where nothing else tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,7 +115,10 @@ impl Language {
         let normal = self.lexicon().normal;
         text.split(|c: char| !c.is_alphanumeric() && !is_apostrophe(c) && !is_accent(c))
             .map(move |word| {
-                let cut = word.char_indices().nth(WORD_LETTERS_MAX).map_or(word.len(), |it| it.0);
+                let cut = word
+                    .char_indices()
+                    .nth(limits::KNOWLEDGE_WORD_LETTERS_MAX)
+                    .map_or(word.len(), |it| it.0);
                 normal(word[..cut].trim_matches(is_apostrophe))
             })
             .filter(|word| !word.is_empty())

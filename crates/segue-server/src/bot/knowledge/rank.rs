@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::language::Language;
 use super::topic::Topic;
-
-/// Of a long text the first words are looked at; what people ask stands there.
-const QUERY_WORDS_MAX: usize = 200;
+use crate::limits;
 
 // What one occurrence counts, by field. An example says "this is what people ask", an answer only
 // mentions. These and the constants below were chosen by leaving out every twelfth example in turn
@@ -110,7 +108,8 @@ impl Index {
 
     /// Topics that have anything to do with the text, the best first.
     pub fn rank(&self, text: &str) -> Vec<Match> {
-        let words: Vec<String> = self.language.words(text).take(QUERY_WORDS_MAX).collect();
+        let words: Vec<String> =
+            self.language.words(text).take(limits::KNOWLEDGE_QUESTION_WORDS_MAX).collect();
         let query = self.query(&words);
         let expected = query.mass.min(EXPECTED_WORDS_MAX * self.rarity_max);
         if expected <= 0.0 {
@@ -150,7 +149,12 @@ impl Index {
         let is_known = |word: &String| {
             self.language.is_own(word) || self.terms.contains_key(&self.language.stem(word))
         };
-        let known = self.language.words(text).take(QUERY_WORDS_MAX).filter(is_known).count();
+        let known = self
+            .language
+            .words(text)
+            .take(limits::KNOWLEDGE_QUESTION_WORDS_MAX)
+            .filter(is_known)
+            .count();
         known + usize::from(self.language.has_marks(text))
     }
 

@@ -5,7 +5,8 @@ use segue_core::{Attachment, HandOff, Output, Suggestion};
 use super::language::{Consent, Language};
 use super::rank::{Index, Match};
 use super::topic::{Action, Topic};
-use super::{Ask, MESSAGES_MAX, Memory, Reason};
+use super::{Ask, Memory, Reason};
+use crate::limits;
 
 /// From here on a topic is taken for the answer. Lower, and it answers what has nothing to do with
 /// its topics; higher, and it has no answer to what people ask in words of their own.
@@ -178,7 +179,7 @@ impl Section {
 
     /// What a turn's messages want, read together.
     fn wish(&self, ask: Ask<'_>, before: Memory) -> Wish {
-        let inputs = &ask.inputs[ask.inputs.len().saturating_sub(MESSAGES_MAX)..];
+        let inputs = &ask.inputs[ask.inputs.len().saturating_sub(limits::KNOWLEDGE_MESSAGES_MAX)..];
         if inputs.iter().any(|input| asks_for_person(input)) {
             return Wish::Person;
         }
@@ -215,7 +216,7 @@ impl Section {
     /// The topics of messages that are questions of their own, where there are several messages.
     fn own_topics(&self, inputs: &[&str]) -> Vec<usize> {
         let mut questions: Vec<&str> = inputs.iter().flat_map(|input| questions(input)).collect();
-        questions.truncate(MESSAGES_MAX);
+        questions.truncate(limits::KNOWLEDGE_MESSAGES_MAX);
         let mut topics = Vec::new();
         if let [_, _, ..] = questions.as_slice() {
             for question in questions {

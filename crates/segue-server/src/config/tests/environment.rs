@@ -122,18 +122,27 @@ fn a_variable_that_sets_nothing_is_an_error() {
 
 #[test]
 fn a_variable_that_is_near_nothing_is_told_what_there_is() {
+    let known = |section: Section, ids: &[&str]| {
+        let mut known = Vec::new();
+        for id in ids {
+            let keys = section.keys().into_iter().filter(|it| it.name != "id");
+            known.extend(
+                keys.map(|it| format!("SEGUE_{}_{id}{}", section.name(), it.name).to_uppercase()),
+            );
+        }
+        known.join(", ")
+    };
     refused_with(
-        &[("SEGUE_STORE_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
+        &[("SEGUE_SERVER_BANANA", "x"), ("SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE", "x")],
         &[
-            "SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE: sets nothing; known are SEGUE_BOTS_ADA_KIND, \
-             SEGUE_BOTS_ADA_NAME, SEGUE_BOTS_ADA_AVATAR_URL, SEGUE_BOTS_ADA_GREETING, \
-             SEGUE_BOTS_ADA_TOPICS, SEGUE_BOTS_ADA_URL, SEGUE_BOTS_ADA_SECRET, \
-             SEGUE_BOTS_ADA_TURNS_AT_ONCE, SEGUE_BOTS_ADA_TURNS_WAITING, \
-             SEGUE_BOTS_MINE_KIND, SEGUE_BOTS_MINE_NAME, SEGUE_BOTS_MINE_AVATAR_URL, \
-             SEGUE_BOTS_MINE_GREETING, SEGUE_BOTS_MINE_TOPICS, SEGUE_BOTS_MINE_URL, \
-             SEGUE_BOTS_MINE_SECRET, SEGUE_BOTS_MINE_TURNS_AT_ONCE, \
-             SEGUE_BOTS_MINE_TURNS_WAITING",
-            "SEGUE_STORE_BANANA: sets nothing; known are SEGUE_STORE_URL",
+            &format!(
+                "SEGUE_BOTS_ZEBRA_STRIPES_EVERYWHERE: sets nothing; known are {}",
+                known(Section::Bots, &["ada_", "mine_"])
+            ),
+            &format!(
+                "SEGUE_SERVER_BANANA: sets nothing; known are {}",
+                known(Section::Server, &[""])
+            ),
         ],
     );
     let text = "[server]\nlisten = \"127.0.0.1:0\"";

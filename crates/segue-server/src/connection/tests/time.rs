@@ -189,7 +189,7 @@ fn nothing_follows_a_close() {
     assert_eq!(bench.seen(), none());
 }
 
-/// Covers 8.26.
+/// Covers 8.36.
 #[test]
 fn a_revoked_session_is_closed_with_a_code_of_its_own() {
     let mut bench = open();

@@ -118,6 +118,28 @@ async fn a_hand_shake_that_never_comes_ends_in_time() {
 }
 
 #[test]
+fn files_are_used_or_complained_about_once_for_each_change() {
+    let (_folder, files, _) = files();
+    let (_other, others, _) = self::files();
+    let certificates = Certificates::open(files.clone()).unwrap();
+    let current = || certificates.current.read().cert.clone();
+    let first = current();
+    let (seen, look) = certificates.look(None);
+    assert_eq!(look, Look::Fresh);
+    let (seen, look) = certificates.look(Some(seen));
+    assert_eq!((look, current()), (Look::Same, first.clone()));
+    std::fs::copy(&others.certificate, &files.certificate).unwrap();
+    let (seen, look) = certificates.look(Some(seen));
+    assert!(matches!(look, Look::Refused(TlsError::Mismatch { .. })), "{look:?}");
+    let (seen, look) = certificates.look(Some(seen));
+    assert_eq!((look, current()), (Look::Same, first.clone()));
+    std::fs::copy(&others.key, &files.key).unwrap();
+    let (_, look) = certificates.look(Some(seen));
+    assert_eq!(look, Look::Fresh);
+    assert_ne!(current(), first);
+}
+
+#[test]
 fn a_pair_says_what_is_wrong_with_it() {
     let (_folder, files, _) = files();
     let (certificate, key) = (files.certificate(), files.key());

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use segue_core::{ConnectorId, TokenId};
 use segue_server::{
     config::{Config, Environment},
+    http::jwt::{Claims, KEY_FILE, Keys},
     server::{Server, Tweaks},
 };
 use serde_json::{Value, json};
@@ -86,6 +88,16 @@ impl Setup {
         self.also.push_str(tables);
         self.also.push('\n');
         self
+    }
+
+    /// A token of the connector, as the server with this data folder gave it so many seconds ago.
+    /// Its `jti` is the same each time.
+    pub fn own_token(&self, age_seconds: u64) -> String {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+        let made_at = u64::try_from(since.as_millis()).unwrap() - age_seconds * 1_000;
+        let file = self.folder().unwrap().join(KEY_FILE);
+        let keys = Keys::open(&file, made_at, &[7; 40]).unwrap();
+        keys.sign(&Claims::new(TokenId("t".to_owned()), ConnectorId("shop".to_owned()), made_at))
     }
 
     /// The data folder, where there is one.
