@@ -77,8 +77,10 @@ export function field(document, name, schema, isRequired, place) {
 
 function typeOf(document, it) {
   if (it.const !== undefined) return JSON.stringify(it.const);
+  if (it.anyOf) return it.anyOf.map((one) => typeOf(document, resolved(document, one))).join(' or ');
   if (it.items?.oneOf) return 'list of events';
   if (it.items) return `list of ${typeOf(document, resolved(document, it.items))}s`;
+  if (it.enum?.length === 1) return JSON.stringify(it.enum[0]);
   if (it.enum) return 'one of';
   const types = [it.type ?? 'anything'].flat();
   return types.map((type) => (type === 'string' && it.format ? it.format : type)).join(' or ');

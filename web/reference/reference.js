@@ -59,9 +59,8 @@ function drawOperation(http, document, { path, method, operation }) {
   ];
   const label = h('span', {}, h('span', { class: 'index-verb' }, verb), ` ${path}`);
   const parameters = operation.security
-    .flatMap((need) => Object.keys(need))
-    .map((name) => document.components.securitySchemes[name])
-    .map(fromScheme)
+    .flatMap((need) => Object.entries(need))
+    .map(([name, roles]) => fromScheme(document.components.securitySchemes[name], roles))
     .concat(operation.parameters ?? []);
   const body = operation.requestBody?.content['application/json'];
   card(
@@ -78,14 +77,16 @@ function drawOperation(http, document, { path, method, operation }) {
   );
 }
 
-function fromScheme(scheme) {
+function fromScheme(scheme, roles) {
   const isBearer = scheme.type === 'http';
+  const what = scheme.bearerFormat === 'JWT' ? 'access_token' : 'key';
+  const needs = roles.map((role) => `\n\nHere it has to have \`${role}\`.`).join('');
   return {
     name: isBearer ? 'Authorization' : scheme.name,
     in: 'header',
     required: true,
-    schema: isBearer ? { type: 'string', examples: ['Bearer <access_token>'] } : { type: 'string' },
-    description: scheme.description,
+    schema: isBearer ? { type: 'string', examples: [`Bearer <${what}>`] } : { type: 'string' },
+    description: scheme.description + needs,
   };
 }
 

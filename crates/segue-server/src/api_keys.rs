@@ -39,6 +39,7 @@ pub const KEY_RANDOM_BYTES: usize = ID_BYTES + SECRET_BYTES;
 
 /// What a key may do. One scope implies no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Scope {
     /// Everything, also what later versions add.
     #[serde(rename = "*")]
@@ -109,16 +110,18 @@ impl FromStr for Scope {
 /// count: they may be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Reach {
     /// `"all"`: those there are and those to come.
     All(All),
     /// A list of names.
-    Only(BTreeSet<ConnectorId>),
+    Only(#[cfg_attr(test, schemars(with = "BTreeSet<String>"))] BTreeSet<ConnectorId>),
 }
 
 /// The one word of `Reach::All`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum All {
     /// `"all"`.
     All,

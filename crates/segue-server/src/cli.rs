@@ -12,15 +12,17 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     chat,
-    config::{Config, Environment, Secret},
+    config::{Config, ConfigError, Environment, Secret},
     limits,
 };
 
+mod backup;
 mod config;
 mod connector;
 mod generate;
 mod key;
 mod reach;
+mod secret;
 mod serve;
 mod session;
 mod table;
@@ -93,6 +95,13 @@ Examples:
         #[command(subcommand)]
         ask: config::Ask,
     },
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    /// Secrets that the configuration file may show.
+    Secret {
+        #[command(subcommand)]
+        ask: secret::Ask,
+    },
     Load(Box<segue_load::Options>),
     /// Print what makes a shell complete these commands.
     #[command(after_help = "\
@@ -158,7 +167,8 @@ impl Failed {
 
 impl From<anyhow::Error> for Failed {
     fn from(error: anyhow::Error) -> Self {
-        Failed::Work(error)
+        // Found while a server starts, but a fault of the configuration all the same.
+        if error.is::<ConfigError>() { Failed::Usage(error) } else { Failed::Work(error) }
     }
 }
 
@@ -184,6 +194,9 @@ impl Cli {
             Ask::Session(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Key(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Config { ask } => with_output(async |out| ask.run(&env, out).await),
+            Ask::Backup(it) => with_output(async |out| it.run(&env, out)),
+            Ask::Restore(it) => with_output(async |out| it.run(&env, out)),
+            Ask::Secret { ask } => with_output(async |out| ask.run(&env, out)),
             Ask::Load(options) => options
                 .check()
                 .map_err(Failed::Usage)
@@ -223,10 +236,13 @@ fn log(env: &Environment, default: &str) {
     let filter = env.get("SEGUE_LOG").map_or(default, String::as_str);
     let filter = tracing_subscriber::EnvFilter::new(filter);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if env.get("SEGUE_LOG_FORMAT").is_some_and(|it| it == "json") {
-        log.json().init();
-    } else {
-        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
+    let format = env.get("SEGUE_LOG_FORMAT").map_or("text", String::as_str);
+    if format == "json" {
+        return log.json().init();
+    }
+    log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
+    if format != "text" {
+        tracing::warn!(format, "SEGUE_LOG_FORMAT is {format:?}, neither json nor text: text it is");
     }
 }
 

@@ -21,9 +21,13 @@ use segue_core::ConnectorId;
 
 pub use check::is_id;
 pub use secret::Secret;
+#[cfg(test)]
+pub(crate) use settings::OriginFields;
 pub use settings::{Origin, Setting};
 pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
+#[cfg(test)]
+pub(crate) use source::{Kind, connector_keys};
 
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
@@ -198,7 +202,9 @@ impl ConnectorSettings {
 }
 
 /// Who takes over when the bot hands off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Handoff {
     /// Nobody: a handoff fails, and the bot goes on.
     #[default]

@@ -29,6 +29,7 @@ pub struct Connector {
 /// Where a connector comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum ConnectorSource {
     /// From the configuration, which alone can change it.
     Configuration,
@@ -39,6 +40,7 @@ pub enum ConnectorSource {
 /// What a connector may still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum ConnectorState {
     /// Everything.
     Active,

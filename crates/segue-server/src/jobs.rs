@@ -212,7 +212,7 @@ impl Workers {
         let lease_until = now + limits::JOB_LEASE_MS;
         let claim = self.node.store.claim_jobs(self.node.id, kind, now, lease_until, limit).await;
         claim.unwrap_or_else(|error| {
-            warn!(%error, "cannot claim jobs");
+            warn!(%error, "cannot claim jobs now, will retry: {error}");
             Vec::new()
         })
     }
@@ -225,7 +225,7 @@ impl Workers {
             }
             Err(error) => {
                 // Its lease ends, and it runs again: a turn's starts are counted.
-                warn!(%error, "a turn's task died");
+                warn!(%error, "the task of a turn died, its job runs again when its lease ends: {error}");
                 let mut here = self.turns_here.lock();
                 let is_it = |it: &Held| matches!(it, Held::Runs(task, _) if *task == error.id());
                 let dead = here.held.iter().find(|(_, it)| is_it(it)).map(|(id, _)| *id);
@@ -244,7 +244,7 @@ impl Workers {
         match self.node.store.settle_jobs(self.node.id, settled).await {
             Ok(()) => settled.clear(),
             // Kept for the next round; should this node die, the leases end.
-            Err(error) => warn!(%error, "cannot settle jobs"),
+            Err(error) => warn!(%error, "cannot settle jobs now, will retry: {error}"),
         }
     }
 
@@ -255,7 +255,7 @@ impl Workers {
         }
         let lease_until = self.node.now() + limits::JOB_LEASE_MS;
         if let Err(error) = self.node.store.renew_jobs(self.node.id, &jobs, lease_until).await {
-            warn!(%error, "cannot renew leases");
+            warn!(%error, "cannot renew leases of running turns now: {error}");
         }
     }
 
@@ -278,7 +278,7 @@ impl Workers {
         match self.node.store.record_alive(alive, news).await {
             Ok(downtimes) => *self.downtimes.lock() = downtimes,
             Err(error) => {
-                warn!(%error, "cannot record that this node is alive");
+                warn!(%error, "cannot record that this node is alive: {error}");
                 self.hub.return_news(news);
             }
         }
@@ -295,7 +295,7 @@ impl Workers {
         let seen = match self.node.store.last_seen(&ids).await {
             Ok(seen) => seen,
             Err(error) => {
-                warn!(%error, "cannot read when users were last seen");
+                warn!(%error, "cannot read when users were last seen, no session is ended now: {error}");
                 return false;
             }
         };

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod api_keys;
+pub mod backup;
 pub mod bot;
 pub mod broker;
 pub mod chat;

@@ -174,6 +174,10 @@ fixed! {
     HOUSEKEEPING_SECONDS: u64 = 60;
     /// Sessions in one read of the housekeeping, and deleted in one go.
     HOUSEKEEPING_BATCH: usize = 500;
+    /// Longest secret that is sealed for the configuration.
+    SEALED_SECRET_BYTES_MAX: usize = 4 * 1024;
+    /// So much of the manifest of a backup is read; it has some 200 bytes for each of its files.
+    MANIFEST_BYTES_MAX: u64 = 64 * 1024;
     /// Connectors, those of the configuration and those made at run time.
     CONNECTORS_MAX: usize = 10_000;
     /// Tokens of one connector that are good at the same time.

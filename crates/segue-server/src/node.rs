@@ -163,7 +163,7 @@ impl Node {
                 Outcome::Rejected(Rejected::AlreadyDone)
             }
             Err(error) => {
-                warn!(session.id = %session.id, %error, "session was not created");
+                warn!(session.id = %session.id, %error, "session {} was not created: {error}", session.id);
                 Outcome::Unavailable
             }
         }
@@ -192,7 +192,7 @@ impl Node {
                     Ok(Some(session)) => session,
                     Ok(None) => return settle(outcomes, &Outcome::NotFound),
                     Err(error) => {
-                        warn!(session.id = %id, %error, "cannot load session {id}");
+                        warn!(session.id = %id, %error, "cannot load session {id}: {error}");
                         return settle(outcomes, &Outcome::Unavailable);
                     }
                 },
@@ -228,7 +228,7 @@ impl Node {
                 Ok(Appended::Taken) => return settle(outcomes, &Outcome::Taken),
                 Err(error) => {
                     self.forget(id);
-                    warn!(session.id = %id, %error, "cannot append to session {id}");
+                    warn!(session.id = %id, %error, "cannot append to session {id}, what was asked is refused: {error}");
                     return settle(outcomes, &Outcome::Unavailable);
                 }
             }

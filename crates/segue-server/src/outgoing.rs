@@ -38,7 +38,7 @@ pub fn client(limits: &OutgoingLimits) -> reqwest::Result<Client> {
     match builder(limits).build() {
         Ok(client) => Ok(client),
         Err(error) => {
-            tracing::warn!(%error, "no usable certificates on this machine, https trusts nobody");
+            tracing::warn!(%error, "no usable certificates on this machine, https to bots trusts nobody: {error}");
             builder(limits).tls_certs_only([]).build()
         }
     }

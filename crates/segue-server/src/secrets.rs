@@ -17,7 +17,7 @@ const PREFIX: &str = "sealed:v1:";
 pub const FOR_CONFIGURATION: &str = "configuration";
 
 /// Name of the key's file in the data folder.
-const KEY_FILE: &str = "secrets.key";
+pub const KEY_FILE: &str = "secrets.key";
 
 const KEY_BYTES: usize = 32;
 

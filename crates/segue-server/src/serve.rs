@@ -143,7 +143,7 @@ pub async fn serve(
                 Err(error) => {
                     drop(room);
                     // Mostly a lack of descriptors, which passes; others concern one connection.
-                    warn!(%error, "cannot accept a connection");
+                    warn!(%error, "cannot accept a connection now, will retry: {error}");
                     tokio::time::sleep(Duration::from_millis(limits::ACCEPT_RETRY_MS)).await;
                 }
             },

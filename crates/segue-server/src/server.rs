@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::{
     address::{Door, TrustedProxies},
     api_keys::{ApiKeys, ensure_first_key},
+    backup::refuse_unfinished,
     bot::{
         http::{HttpBot, HttpBotConfig, HttpBotLimits},
         knowledge::Knowledge,
@@ -169,28 +170,32 @@ impl Server {
         self.stop.cancel();
         let is_broken = |it: Result<(), tokio::task::JoinError>| it.is_err();
         if is_broken(self.listener.await) {
-            warn!("the listener died");
+            warn!("stopping: the task of the listener had panicked");
         }
         self.sockets.close();
         let patience = Duration::from_secs(limits::STOP_SOCKETS_SECONDS);
         if tokio::time::timeout(patience, self.sockets.wait()).await.is_err() {
-            warn!(sockets = self.sockets.len(), "sockets were left behind");
+            warn!(
+                sockets = self.sockets.len(),
+                "stopping: {} sockets did not end in time and were left behind",
+                self.sockets.len()
+            );
         }
         if is_broken(self.workers.await) {
-            warn!("the workers died");
+            warn!("stopping: the task of the workers had panicked");
         }
         if let Some((_, metrics)) = self.metrics
             && is_broken(metrics.await)
         {
-            warn!("the listener for metrics died");
+            warn!("stopping: the task of the listener for metrics had panicked");
         }
         if is_broken(self.topics.await) {
-            warn!("the watch over topics died");
+            warn!("stopping: the task that watches topics had panicked");
         }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
-        info!("stopped");
+        info!("the server has stopped");
     }
 }
 
@@ -294,6 +299,7 @@ fn open_store(
     let (store, opened): (Arc<dyn Store>, Opened) = match url {
         StoreUrl::Memory => (Arc::new(MemoryStore::default()), Opened::Memory),
         StoreUrl::Sqlite(path) => {
+            url.folder().map_or(Ok(()), refuse_unfinished)?;
             let mut options = SqliteOptions::new(path);
             let metrics = Arc::clone(metrics);
             options.on_group = Arc::new(move |group| metrics.committed(group));
@@ -383,12 +389,15 @@ fn open_bot(
     })
 }
 
+/// Name of the file in the data folder that keeps the token of the demo connector.
+pub const DEMO_TOKEN_FILE: &str = "demo-token";
+
 /// The token of the demo connector: kept in the data folder, so that pages stay valid over a
 /// restart; readable by nobody else.
 pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
     let fresh = || format!("{:032x}", rand::random::<u128>());
     let Some(folder) = folder else { return Ok(config::Secret::new(fresh())) };
-    let path: PathBuf = folder.join("demo-token");
+    let path: PathBuf = folder.join(DEMO_TOKEN_FILE);
     match std::fs::read_to_string(&path) {
         Ok(token) if !token.trim().is_empty() => Ok(config::Secret::new(token.trim())),
         Ok(_) => anyhow::bail!("{} is empty: remove it", path.display()),

@@ -97,7 +97,7 @@ impl Socket {
         let mut under_way = UnderWay::default();
         let driven = AssertUnwindSafe(self.drive(&mut web, &mut under_way)).catch_unwind().await;
         let end = driven.unwrap_or_else(|_| {
-            error!(session.id = %self.id, "the task of a socket panicked, its socket ends");
+            error!(session.id = %self.id, "the task of a socket of session {} panicked, the socket ends", self.id);
             // Whatever it was at may be what is broken. The client comes back and asks again.
             under_way = UnderWay::default();
             End::Close(1011)
@@ -293,7 +293,7 @@ impl Socket {
                 }
                 Err(_) if self.peer.written() > written => {}
                 Err(_) => {
-                    warn!(session.id = %self.id, "a reader is too slow, its socket ends");
+                    warn!(session.id = %self.id, "a reader of session {} is too slow, its socket ends", self.id);
                     return Err(End::Close(CloseCode::TryAgain.number()));
                 }
             }
@@ -342,7 +342,7 @@ async fn read(node: &Node, id: SessionId, after: Position, limit: ReadLimit) -> 
             Some(Fetched { items: page.entries.iter().map(Item::new).collect(), more: page.more })
         }
         Err(error) => {
-            warn!(session.id = %id, %error, "cannot read session {id}");
+            warn!(session.id = %id, %error, "cannot read session {id}: {error}");
             None
         }
     }

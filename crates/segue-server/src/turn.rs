@@ -76,7 +76,7 @@ impl TurnWorker {
         let ended = match result {
             Ok(()) => speaker.finish().await,
             Err(Stop::Failed(error)) => {
-                info!(session.id = %id, turn = turn.0, %error, "turn failed");
+                info!(session.id = %id, turn = turn.0, %error, "turn {} of session {id} failed: {error}", turn.0);
                 speaker.fail(failure(&error)).await
             }
             Err(stop) => Err(stop),
@@ -184,7 +184,7 @@ impl TurnWorker {
             // The server tries a greeting again by itself before it troubles anybody.
             match retries.next() {
                 Some(pause_ms) if !speaker.has_said_anything() => {
-                    info!(session.id = %held.session.id, %error, "greeting failed, will retry");
+                    info!(session.id = %held.session.id, %error, "the greeting of session {} failed, will retry: {error}", held.session.id);
                     speaker.pause(*pause_ms).await?;
                     speaker.begin_again();
                 }
@@ -216,7 +216,7 @@ impl TurnWorker {
         );
         // A bot that loses its state answers worse; one that is not asked does not answer at all.
         let state = self.node.store.bot_state(session.id).await.unwrap_or_else(|error| {
-            warn!(session.id = %session.id, %error, "the bot's state cannot be read");
+            warn!(session.id = %session.id, %error, "the bot's state of session {} cannot be read, it is asked without: {error}", session.id);
             None
         });
         TurnRequest {

@@ -18,7 +18,6 @@ mod url;
 
 pub use client::{Ask, ClientFrame, TypingState, Undecodable, decode};
 pub use envelope::{BATCH_OVERHEAD_BYTES, batch, batch_bytes};
-#[cfg(test)]
 pub(crate) use error::ErrorBody;
 pub use error::{HttpError, Refusal, notice_code, notice_message};
 pub use event::event;

@@ -45,6 +45,11 @@ pub const LOCK_WAIT_MS: u64 = 5_000;
 /// and tried again later: it is the writer that waits.
 pub const RESTART_WAIT_MS: u64 = 100;
 
+/// After beginning the write-ahead log anew was given up, or emptying it of what was deleted, so
+/// many milliseconds pass before it is tried again. A reader that stays, such as a backup, would
+/// hold up every group otherwise.
+pub const LOG_RETRY_MS: u64 = 2_000;
+
 /// A `user_id` has so many bytes at most; sessions with a longer one cannot be found by it.
 pub const USER_ID_BYTES_MAX: usize = 200;
 

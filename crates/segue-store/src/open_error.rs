@@ -27,6 +27,14 @@ pub enum OpenError {
         /// In SQLite's words.
         cause: String,
     },
+    /// What SQLite finds in it does not fit together.
+    #[error("database {} is damaged: {what}", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// The first fault, in SQLite's words.
+        what: String,
+    },
     /// It is a database, but of another program.
     #[error("{} is not a database of Segue", path.display())]
     Foreign {

@@ -8,6 +8,7 @@ mod append;
 mod archive;
 mod checkpoint;
 mod codec;
+mod copy;
 mod counts;
 mod files;
 mod jobs;
@@ -31,6 +32,7 @@ use segue_core::{
     },
 };
 
+pub use self::copy::{check_copy, copy_database, database_files, lock_folder};
 pub use self::files::FileFault;
 pub use self::options::{Durability, Group, Hooks, OnGroup, SqliteOptions};
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     DEFAULT_FILE, Done, Failed, load,
     reach::{Intent, Reach},
+    secret,
     serve::with_files,
     table::{Table, cell},
 };
@@ -56,7 +57,8 @@ impl Ask {
         match self {
             Ask::Default => write!(out, "{DEFAULT_TOML}")?,
             Ask::Check { config, json } => {
-                check(load(config.as_deref(), env).and_then(with_files), json, out)?;
+                let checked = load(config.as_deref(), env).and_then(with_files);
+                check(checked.and_then(secret::checked), json, out)?;
             }
             Ask::Show { reach } => show(&reach, env, out).await?,
         }

@@ -26,7 +26,7 @@ fn all() -> Vec<(String, Command)> {
 
 /// A line of a shell without what is not the program's: remarks, pipes, other files.
 fn words(line: &str) -> Vec<&str> {
-    let end = ["  ", " > ", " | "].iter().filter_map(|it| line.find(it)).min();
+    let end = ["  ", " > ", " < ", " | "].iter().filter_map(|it| line.find(it)).min();
     line[..end.unwrap_or(line.len())].split_whitespace().collect()
 }
 

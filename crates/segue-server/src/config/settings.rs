@@ -13,6 +13,7 @@ const MASK: &str = "***";
 
 /// A value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Setting {
     /// As it is written: `limits.idle_seconds`, `connectors.shop.token`.
     pub name: String,
@@ -20,6 +21,7 @@ pub struct Setting {
     pub value: Json,
     /// Where that comes from.
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(with = "OriginFields"))]
     pub origin: Origin,
     /// Whose it is, where it is a connector's.
     #[serde(skip)]
@@ -42,6 +44,22 @@ pub enum Origin {
         /// This variable.
         variable: String,
     },
+}
+
+/// `Origin` as its fields are published: one object, so that it can stand within another one.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is of use")]
+pub(crate) struct OriginFields {
+    /// Where the value comes from; `api` where it was set through the admin API.
+    #[schemars(extend("enum" = ["default", "file", "environment", "api"]))]
+    from: String,
+    /// In which line; with `file`.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    line: usize,
+    /// By which variable; with `environment`.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    variable: String,
 }
 
 /// Whether the text of a file is one that somebody wrote.

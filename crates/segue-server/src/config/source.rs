@@ -17,7 +17,7 @@ use crate::limits::{BotLimits, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
-    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
+    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
 
 const PREFIX: &str = "SEGUE_";
 
@@ -405,6 +405,13 @@ impl Source {
     }
 }
 
+/// What can be set of a connector that is made at run time. Its id, token and state are not settings.
+pub fn connector_keys() -> Vec<Key> {
+    let mut keys = Section::Connectors.keys();
+    keys.retain(|key| !matches!(key.name, "id" | "token" | "disabled"));
+    keys
+}
+
 /// What somebody wants to set of a connector that is made at run time.
 pub fn table_of_json(
     path: &str,
@@ -412,11 +419,7 @@ pub fn table_of_json(
     problems: &mut Problems,
 ) -> Table {
     let mut table = Table::new(path, Place::Program);
-    let keys: Vec<Key> = Section::Connectors
-        .keys()
-        .into_iter()
-        .filter(|key| !matches!(key.name, "id" | "token" | "disabled"))
-        .collect();
+    let keys = connector_keys();
     for (name, value) in given {
         let Some(key) = keys.iter().find(|key| key.name == name) else {
             let known: Vec<&str> = keys.iter().map(|key| key.name).collect();

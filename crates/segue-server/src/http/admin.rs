@@ -21,6 +21,8 @@ mod ending;
 mod error;
 mod export;
 mod keys;
+#[cfg(test)]
+pub(crate) mod operations;
 mod sessions;
 mod settings;
 mod signing_keys;

@@ -154,7 +154,7 @@ async fn grant(
     let (position, session) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
-            warn!(session.id = %id, %error, "cannot open session {id} now");
+            warn!(session.id = %id, %error, "cannot open session {id} now, its socket is told to come again: {error}");
             return Ok(Granted::Later);
         }
     };

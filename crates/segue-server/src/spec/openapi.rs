@@ -3,16 +3,28 @@
 use serde_json::{Map, Value, json};
 
 use super::{license, operation::Operation, schemas::Schemas};
-use crate::{http, limits, wire::ErrorBody};
+use crate::{
+    http::{
+        self,
+        admin::operations::{ADMIN_CONNECTORS, ADMIN_KEYS, ADMIN_SERVER, ADMIN_SESSIONS},
+    },
+    limits,
+    wire::ErrorBody,
+};
 
 /// The access token of a session, as a security scheme.
 pub(crate) const ACCESS_TOKEN: &str = "accessToken";
 /// The token of a connector, as a security scheme.
 pub(crate) const CONNECTOR_TOKEN: &str = "connectorToken";
 
+/// A key of the admin API, as a security scheme.
+pub(crate) const ADMIN_KEY: &str = "adminKey";
+
 /// Every operation that is published. Other modules with routes are added here.
 fn operations(schemas: &mut Schemas) -> Vec<Operation> {
-    http::operations::all(schemas)
+    let mut all = http::operations::all(schemas);
+    all.extend(http::admin::operations::all(schemas));
+    all
 }
 
 /// The document.
@@ -34,6 +46,11 @@ pub(crate) fn document() -> Value {
             {"name": "Hand-shake", "description": "Three requests lead to a conversation."},
             {"name": "Conversation", "description": "What is asked beside the socket."},
             {"name": "Health", "description": "For whoever runs the server."},
+            {"name": ADMIN_CONNECTORS, "description": "Who may begin conversations. Those of the \
+                configuration are shown, and changed there only."},
+            {"name": ADMIN_SESSIONS, "description": "Conversations: found, read, ended, deleted."},
+            {"name": ADMIN_KEYS, "description": "Who may use this part of the interface."},
+            {"name": ADMIN_SERVER, "description": "What is configured, and what signs."},
         ],
         "paths": paths,
         "components": {
@@ -48,7 +65,7 @@ fn info() -> Value {
     json!({
         "title": "Segue: over HTTP",
         "version": env!("CARGO_PKG_VERSION"),
-        "summary": "The way to a conversation, and what is asked beside it.",
+        "summary": "The way to a conversation, what is asked beside it, and administration.",
         "description": "What is said on the socket itself is in the AsyncAPI document beside this \
             one; what both promise is in `docs/protocol.md`, rule by rule.\n\nA request may carry \
             `X-PolyAI-Correlation-Id` (printable ASCII, at most 128 characters); its answer carries \
@@ -73,6 +90,14 @@ fn security_schemes() -> Value {
             "in": "header",
             "name": "X-Token",
             "description": "The connector's token, as the configuration has it.",
+        },
+        ADMIN_KEY: {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "key",
+            "description": "A key of the admin API. The role that is asked for is a scope that the \
+                key has to have. The first start makes one that may do everything, and keeps it in \
+                `admin-key` in the data folder.",
         },
     })
 }

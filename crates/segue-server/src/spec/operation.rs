@@ -1,9 +1,11 @@
 //! A route over HTTP, as a specification describes it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
+use super::schemas::query_fields;
 use crate::wire::HttpError;
 
 /// One method of one path.
@@ -14,7 +16,8 @@ pub(crate) struct Operation {
     tag: &'static str,
     summary: &'static str,
     description: &'static str,
-    security: Vec<&'static str>,
+    /// Schemes, each with the roles that it has to have.
+    security: Vec<(&'static str, Vec<&'static str>)>,
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
@@ -22,19 +25,29 @@ pub(crate) struct Operation {
 }
 
 /// What a refusal says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Told {
     /// The status of the answer.
     pub status: u16,
     /// `error` and `message` in its body.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
+    /// Whether these are always its words.
+    pub is_fixed: bool,
     /// `code` in its body.
     pub code: &'static str,
+    /// Whether it says when to come again.
+    pub has_retry_after: bool,
 }
 
 impl From<HttpError> for Told {
     fn from(error: HttpError) -> Self {
-        Self { status: error.status(), text: error.text(), code: error.code() }
+        Self {
+            status: error.status(),
+            text: error.text().into(),
+            is_fixed: true,
+            code: error.code(),
+            has_retry_after: error.retry_after_seconds().is_some(),
+        }
     }
 }
 
@@ -64,7 +77,13 @@ impl Operation {
 
     /// Needs a security scheme of the document.
     pub fn needs(mut self, scheme: &'static str) -> Self {
-        self.security.push(scheme);
+        self.security.push((scheme, Vec::new()));
+        self
+    }
+
+    /// Needs a security scheme of the document, and a role in it.
+    pub fn needs_role(mut self, scheme: &'static str, role: &'static str) -> Self {
+        self.security.push((scheme, vec![role]));
         self
     }
 
@@ -84,13 +103,28 @@ impl Operation {
         it
     }
 
-    /// Takes a body of JSON. It may be left out.
-    pub fn may_read(mut self, schema: &Value, example: &Value) -> Self {
+    /// Takes the fields of a type in its query. All of them may be left out.
+    pub fn may_take_query<T: JsonSchema>(mut self) -> Self {
+        for (name, schema, description) in query_fields::<T>() {
+            self = self.may_take("query", &name, &schema, &description);
+        }
+        self
+    }
+
+    /// Takes a body of JSON.
+    pub fn reads(mut self, schema: &Value, example: &Value) -> Self {
         self.body = Some(json!({
-            "required": false,
+            "required": true,
             "content": {"application/json": {"schema": schema, "example": example}},
         }));
         self
+    }
+
+    /// Takes a body of JSON. It may be left out.
+    pub fn may_read(self, schema: &Value, example: &Value) -> Self {
+        let mut it = self.reads(schema, example);
+        it.body.as_mut().expect("one was set")["required"] = json!(false);
+        it
     }
 
     /// Answers with JSON.
@@ -105,13 +139,20 @@ impl Operation {
         self.answers_with(status, what, Some(content))
     }
 
+    /// Gives an answer in another form, where that is asked for.
+    pub fn or_as(mut self, status: u16, media_type: &str, schema: &Value) -> Self {
+        let answer = self.answers.get_mut(&status).expect("it has a form already");
+        answer["content"][media_type] = json!({"schema": schema});
+        self
+    }
+
     /// Answers without a body.
     pub fn answers_bare(self, status: u16, what: &str) -> Self {
         self.answers_with(status, what, None)
     }
 
     fn answers_with(mut self, status: u16, what: &str, content: Option<Value>) -> Self {
-        let mut answer = json!({"description": what, "headers": headers(status)});
+        let mut answer = json!({"description": what, "headers": headers(false)});
         if let Some(content) = content {
             answer["content"] = content;
         }
@@ -135,7 +176,7 @@ impl Operation {
             responses.insert(status.to_string(), answer.clone());
         }
         for (status, told) in &self.refusals {
-            let before = responses.insert(status.to_string(), refusal(*status, told, error));
+            let before = responses.insert(status.to_string(), refusal(told, error));
             assert!(before.is_none(), "{} {} answers {status} twice", self.method, self.path);
         }
         let mut operation = json!({
@@ -145,7 +186,8 @@ impl Operation {
             "description": self.description,
             "responses": responses,
         });
-        let security: Vec<Value> = self.security.iter().map(|it| json!({*it: []})).collect();
+        let security: Vec<Value> =
+            self.security.iter().map(|(scheme, roles)| json!({*scheme: roles})).collect();
         operation["security"] = json!(security);
         if !self.parameters.is_empty() {
             operation["parameters"] = json!(self.parameters);
@@ -157,10 +199,11 @@ impl Operation {
     }
 }
 
-fn refusal(status: u16, told: &[Told], error: &Value) -> Value {
-    let texts: Vec<&str> = told.iter().map(|it| it.text).collect();
-    let codes: Vec<&str> = told.iter().map(|it| it.code).collect();
-    let lines: Vec<String> = told.iter().map(|it| format!("`{}`", it.text)).collect();
+fn refusal(told: &[Told], error: &Value) -> Value {
+    let texts = distinct(told.iter().map(|it| it.text.as_ref()));
+    let codes = distinct(told.iter().map(|it| it.code));
+    let mut lines: Vec<String> = told.iter().filter(|it| it.is_fixed).map(line).collect();
+    lines.extend(told.iter().filter(|it| !it.is_fixed).map(line));
     let mut examples = Map::new();
     for it in told {
         let value = json!({
@@ -169,21 +212,40 @@ fn refusal(status: u16, told: &[Told], error: &Value) -> Value {
         });
         examples.insert(it.code.to_owned(), json!({"value": value}));
     }
-    let schema = json!({"allOf": [error, {"properties": {
-        "error": {"enum": texts}, "message": {"enum": texts}, "code": {"enum": codes},
-    }}]});
+    let mut closer = json!({"code": {"enum": codes}});
+    if told.iter().all(|it| it.is_fixed) {
+        closer["error"] = json!({"enum": texts});
+        closer["message"] = json!({"enum": texts});
+    }
+    let schema = json!({"allOf": [error, {"properties": closer}]});
     json!({
         "description": lines.join(", "),
-        "headers": headers(status),
+        "headers": headers(told.iter().all(|it| it.has_retry_after)),
         "content": {"application/json": {"schema": schema, "examples": examples}},
     })
 }
 
-fn headers(status: u16) -> Value {
+/// Words that vary are only an example; the code says more.
+fn line(told: &Told) -> String {
+    let Told { text, code, .. } = told;
+    if told.is_fixed { format!("`{text}`") } else { format!("`{code}` in words that vary") }
+}
+
+fn distinct<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+    let mut all: Vec<&str> = Vec::new();
+    for text in texts {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
+}
+
+fn headers(has_retry_after: bool) -> Value {
     let mut headers = json!({
         "X-PolyAI-Correlation-Id": {"$ref": "#/components/headers/CorrelationId"},
     });
-    if status == 429 {
+    if has_retry_after {
         headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"});
     }
     headers

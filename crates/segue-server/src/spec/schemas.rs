@@ -64,6 +64,32 @@ impl Schemas {
     }
 }
 
+/// The fields of a type that is read from a query: name, schema and description of each.
+pub(crate) fn query_fields<T: JsonSchema>() -> Vec<(String, Value, String)> {
+    let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
+    let mut schema =
+        settings.for_deserialize().into_generator().into_root_schema_for::<T>().to_value();
+    smooth(&mut schema);
+    let fields = schema["properties"].as_object().expect("a type with fields");
+    let told = |(name, it): (&String, &Value)| {
+        let mut it = it.clone();
+        let fields = it.as_object_mut().expect("a schema with fields");
+        // What is left out is not there; nobody writes `null` in an address.
+        for list in ["type", "enum"] {
+            let Some(Value::Array(values)) = fields.get_mut(list) else { continue };
+            values.retain(|it| !it.is_null() && it != "null");
+            if let (Some(only), "type") = (values.first().cloned(), list) {
+                fields.insert(list.to_owned(), only);
+            }
+        }
+        let Some(Value::String(description)) = fields.remove("description") else {
+            panic!("{name} says nothing about itself");
+        };
+        (name.clone(), it, description)
+    };
+    fields.iter().map(told).collect()
+}
+
 /// What derives from the source and says nothing to a reader: lines that end where the comment's do,
 /// how wide a number is in memory, and one schema for each name of an enumeration.
 fn smooth(schema: &mut Value) {

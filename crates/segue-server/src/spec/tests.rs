@@ -3,10 +3,19 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use serde_json::Value;
+use jsonschema::Draft;
+use serde_json::{Value, json};
 
 use super::{asyncapi, openapi};
-use crate::{limits, published, wire};
+use crate::{
+    http::admin,
+    limits,
+    published::{
+        self,
+        schemas::{close, compiled, problems},
+    },
+    wire,
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/api")
@@ -153,11 +162,56 @@ fn every_route_is_published() {
             }
         }
     }
+    routes.extend(admin::routes().iter().map(|it| it.path.to_owned()));
     let published: BTreeSet<String> =
         document["paths"].as_object().unwrap().keys().cloned().collect();
     let routes: BTreeSet<String> =
         routes.into_iter().filter(|it| !NOT_PUBLISHED.contains(&it.as_str())).collect();
     assert_eq!(routes, published, "on the left the routes, on the right what is published");
+}
+
+/// Every method, with the scope that the table of routes asks for, and no other.
+#[test]
+fn every_route_of_the_admin_api_is_published_with_its_scope() {
+    let document = openapi::document();
+    let mut published = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if path.starts_with(admin::PREFIX) {
+                published.insert((method.clone(), path.clone(), operation["security"].to_string()));
+            }
+        }
+    }
+    let known: BTreeSet<(String, String, String)> = admin::routes()
+        .iter()
+        .map(|it| {
+            let security = json!([{ openapi::ADMIN_KEY: [it.scope.name()] }]);
+            let method = it.method.as_str().to_ascii_lowercase();
+            (method, it.path.to_owned(), security.to_string())
+        })
+        .collect();
+    assert_eq!(known, published, "on the left the routes, on the right what is published");
+}
+
+#[test]
+fn the_examples_over_http_are_what_they_say() {
+    let document = openapi::document();
+    let mut components = document["components"].clone();
+    close(&mut components);
+    let mut seen = 0;
+    visit(&document["paths"], "", &mut |at, value| {
+        let Some(schema) = value.get("schema") else { return };
+        let examples =
+            value["examples"].as_object().into_iter().flatten().map(|(_, it)| &it["value"]);
+        for example in value.get("example").into_iter().chain(examples) {
+            let mut schema = schema.clone();
+            close(&mut schema);
+            let found = problems(&compiled(&schema, &components, Draft::Draft202012), example);
+            assert!(found.is_empty(), "{at}: {}\n{example:#}", found.join("\n"));
+            seen += 1;
+        }
+    });
+    assert!(seen > admin::routes().len(), "{seen} examples only");
 }
 
 #[test]

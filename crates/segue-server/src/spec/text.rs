@@ -30,6 +30,8 @@ macro_rules! texts {
 texts! {
     /// 8-4-4-4-12 hexadecimal digits.
     Uuid = {"type": "string", "format": "uuid"};
+    /// RFC 3339, in UTC.
+    Time = {"type": "string", "format": "date-time"};
     /// Absolute, percent-encoded.
     Uri = {"type": "string", "format": "uri"};
     /// The same, or empty.

@@ -192,7 +192,7 @@ impl<'a> Speaker<'a> {
         }
         match output {
             Output::HandOff(_) if !self.may_hand_off => {
-                info!(session.id = %self.id, "the bot may not hand off in this turn, ignored");
+                info!(session.id = %self.id, "the bot may not hand off in this turn of session {}, ignored", self.id);
                 return Ok(());
             }
             Output::HandOff(wish) => self.heard.hand_off = Some(wish),

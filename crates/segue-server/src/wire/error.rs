@@ -292,7 +292,7 @@ impl HttpError {
     /// The body of the answer, JSON: the text twice, because clients differ in the key that they read.
     pub fn body(&self, correlation_id: &str) -> String {
         let (text, code) = (self.text(), self.code());
-        let body = ErrorBody { error: text, message: text, code, correlation_id };
+        let body = ErrorBody::new(text, code, correlation_id);
         serde_json::to_string(&body).expect("strings cannot fail to become JSON")
     }
 }
@@ -310,4 +310,11 @@ pub(crate) struct ErrorBody<'a> {
     code: &'a str,
     /// That of the answer's header. Name it when you ask for help.
     correlation_id: &'a str,
+}
+
+impl<'a> ErrorBody<'a> {
+    /// Of an error in these words.
+    pub fn new(text: &'a str, code: &'a str, correlation_id: &'a str) -> Self {
+        Self { error: text, message: text, code, correlation_id }
+    }
 }

@@ -1,16 +1,20 @@
 //! What must never come out: tokens in the log, and frames of what is not durable.
 
-use segue_server::server::Tweaks;
+use segue_server::{
+    api_keys::ADMIN_KEY_FILE,
+    config::{Config, Environment},
+    server::Tweaks,
+};
 use serde_json::{Value, json};
 
-use crate::support::{Bot, Hold, Logs, SHOP_TOKEN, Session, Setup, brief};
+use crate::support::{Bot, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief};
 
 /// Covers 1.2.
 #[tokio::test]
-async fn no_log_line_has_a_token_or_a_secret() {
+async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     let logs = Logs::capture();
     let bot = Bot::start().await;
-    let setup = Setup::new(&bot).sqlite();
+    let setup = Setup::new(&bot).sqlite().also("[metrics]\nlisten = \"127.0.0.1:0\"");
     let server = setup.start().await;
     let session =
         server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
@@ -50,10 +54,11 @@ async fn no_log_line_has_a_token_or_a_secret() {
     talk.until("SYSTEM_MESSAGE").await;
     talk.send_text("my-words-8e1").await;
     talk.until("SYSTEM_MESSAGE").await;
+    let key = use_admin_key(&setup, &server).await;
+    let seen = seen_from_outside(&server).await;
     server.stop().await;
 
-    let keys = std::fs::read_to_string(setup.folder().unwrap().join("jwt.json")).unwrap();
-    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let keys = signing_keys(&setup);
     let mut secrets = vec![
         SHOP_TOKEN.to_owned(),
         Bot::SECRET.to_owned(),
@@ -61,14 +66,73 @@ async fn no_log_line_has_a_token_or_a_secret() {
         "my-words-8e1".to_owned(),
         "bot-words-5c2".to_owned(),
         "attribute-4711".to_owned(),
+        key.clone(),
     ];
+    // What a key proves itself with is all of it but its name.
+    secrets.push(key.rsplit('_').next().unwrap().to_owned());
     // The last part alone makes a token of what the other parts say.
     secrets.push(token.rsplit('.').next().unwrap().to_owned());
     secrets.extend(long_texts(&keys));
     assert!(secrets.len() >= 8, "the file of the keys has none: {keys}");
     assert_ne!(logs.lines_with(&session.id), [""; 0], "nothing was logged");
     for secret in &secrets {
+        assert!(secret.len() >= 12, "{secret} may stand anywhere");
         assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
+        assert!(!seen.contains(secret), "{secret} is in\n{seen}");
+    }
+}
+
+/// What operators see: metrics and readiness.
+async fn seen_from_outside(server: &Running) -> String {
+    let ready = server.request("GET", "/readyz").send().await;
+    server.metrics().await.text + &String::from_utf8(ready.body).unwrap()
+}
+
+fn signing_keys(setup: &Setup) -> Value {
+    let file = setup.folder().unwrap().join("jwt.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// Asks the admin API with its first key: where it belongs, cut short, and where it does not.
+async fn use_admin_key(setup: &Setup, server: &Running) -> String {
+    let key = std::fs::read_to_string(setup.folder().unwrap().join(ADMIN_KEY_FILE)).unwrap();
+    let key = key.trim().to_owned();
+    let bearer = format!("Bearer {key}");
+    let admin = |path: &str| server.request("GET", path);
+    let answer = admin("/admin/v1/sessions").header("Authorization", &bearer).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for wrong in [
+        admin("/admin/v1/sessions").header("Authorization", &bearer[..bearer.len() - 1]),
+        admin(&format!("/admin/v1/sessions?key={key}")).header("Authorization", &key),
+        server.token_request().header("X-Token", &key),
+    ] {
+        assert_eq!(wrong.send().await.status, 401);
+    }
+    key
+}
+
+/// Whatever panics with the configuration in its hands prints it.
+#[test]
+fn a_panic_prints_no_secret() {
+    let text = r#"
+        [[connectors]]
+        id = "shop"
+        token = "panic-token-7b1"
+        hosts = ["tallow.example"]
+        bot = "wick"
+        [[bots]]
+        id = "wick"
+        kind = "http"
+        name = "Wick"
+        url = "https://bot.example/turn"
+        secret = "panic-secret-7b2"
+    "#;
+    let config = Config::load(Some(text), &Environment::default()).unwrap();
+    let provoked = std::panic::catch_unwind(|| panic!("cannot go on with {config:?}"));
+    let said = *provoked.map(drop::<()>).unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("tallow.example") && said.contains("bot.example"), "{said}");
+    for secret in ["panic-token-7b1", "panic-secret-7b2"] {
+        assert!(!said.contains(secret), "{secret} is in {said}");
     }
 }
 

@@ -18,16 +18,19 @@ mod raw;
 #[path = "../real/tls.rs"]
 mod tls;
 
+mod command;
 mod proxy;
 mod shop;
 
 mod activation;
+mod backup;
 mod closes;
 mod cut;
 mod folder;
 mod handshake_fuzz;
 mod in_front;
 mod pieces;
+mod sealed;
 mod silence;
 mod stop;
 mod units;

@@ -54,32 +54,25 @@ impl CheckpointThread {
 }
 
 /// Begins the write-ahead log anew, on the writer's connection between two groups. Little is left to
-/// carry over at that time. Where a reader is in the way for long, it is asked for again later.
-pub fn restart_log(writer: &Connection) -> Result<(), String> {
-    let restart = || {
-        writer.busy_timeout(Duration::from_millis(RESTART_WAIT_MS))?;
-        let restarted = checkpoint(writer, "restart");
-        writer.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))?;
-        restarted
-    };
-    match restart() {
-        Ok(_) => Ok(()),
-        Err(cause) => tolerate(&cause),
-    }
+/// carry over at that time. False where a reader is in the way for long: it is asked for again later.
+pub fn restart_log(writer: &Connection) -> Result<bool, String> {
+    tidy_log(writer, "pragma wal_checkpoint(restart)")
 }
 
 /// Empties the write-ahead log, on the writer's connection between two groups, so that nothing that
 /// was deleted stays in it. False where a reader is in the way for long: to be tried again.
 pub fn erase_log(writer: &Connection) -> Result<bool, String> {
-    let erase = || {
+    tidy_log(writer, "pragma wal_checkpoint(truncate)")
+}
+
+fn tidy_log(writer: &Connection, sql: &str) -> Result<bool, String> {
+    let tidy = || {
         writer.busy_timeout(Duration::from_millis(RESTART_WAIT_MS))?;
-        let is_busy = writer
-            .prepare_cached("pragma wal_checkpoint(truncate)")?
-            .query_row([], |row| row.get::<_, i64>(0));
+        let is_busy = writer.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
         writer.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))?;
         is_busy
     };
-    match erase() {
+    match tidy() {
         Ok(is_busy) => Ok(is_busy == 0),
         Err(cause) => tolerate(&cause).map(|()| false),
     }
@@ -106,7 +99,7 @@ fn tolerate(cause: &rusqlite::Error) -> Result<(), String> {
     if is_failed_sync(cause) {
         return Err(format!("the database cannot be synced: {cause}"));
     }
-    warn!(error = %cause, "the write-ahead log cannot be carried over into the database");
+    warn!(error = %cause, "the write-ahead log cannot be carried over into the database now: {cause}");
     Ok(())
 }
 

@@ -83,7 +83,7 @@ impl fmt::Debug for Hooks {
 /// What was acknowledged before is in the log; the next start reads what else is. To go on would be
 /// to acknowledge what may be lost.
 fn end_process(cause: &str) {
-    error!(cause, "the store ends the process");
+    error!(cause, "the store ends the process: {cause}");
     std::process::abort();
 }
 

@@ -26,6 +26,24 @@ const LOCK_FILE: &str = "segue.lock";
 /// Makes the folder and the file where they are missing, readable by nobody else, and takes the
 /// folder for this process until the returned file is unlocked or closed.
 pub fn prepare_files(path: &Path) -> Result<File, OpenError> {
+    let lock = prepare_folder(path)?;
+    let folder = folder_of(path);
+    let failed = |path: &Path, cause| OpenError::Files { path: path.to_owned(), cause };
+    // SQLite gives its other files the permissions of this one. One that exists is not even opened:
+    // closing it would take away the locks that SQLite has on it elsewhere in this process.
+    match private_file().create_new(true).open(path) {
+        Ok(_) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(cause) => return Err(failed(path, cause)),
+    }
+    // The names must be as durable as what will be in the files.
+    sync_folder(&folder).map_err(|cause| failed(&folder, cause))?;
+    Ok(lock)
+}
+
+/// Makes the folder of this database where it is missing, and takes it for this process until the
+/// returned file is unlocked or closed.
+pub fn prepare_folder(path: &Path) -> Result<File, OpenError> {
     let folder = folder_of(path);
     let failed = |path: &Path, cause| OpenError::Files { path: path.to_owned(), cause };
     make_folder(&folder).map_err(|cause| failed(&folder, cause))?;
@@ -37,21 +55,10 @@ pub fn prepare_files(path: &Path) -> Result<File, OpenError> {
         .open(&lock_path)
         .map_err(|cause| failed(&lock_path, cause))?;
     match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { folder }),
-        Err(TryLockError::Error(cause)) => return Err(failed(&lock_path, cause)),
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { folder }),
+        Err(TryLockError::Error(cause)) => Err(failed(&lock_path, cause)),
     }
-
-    // SQLite gives its other files the permissions of this one. One that exists is not even opened:
-    // closing it would take away the locks that SQLite has on it elsewhere in this process.
-    match private_file().create_new(true).open(path) {
-        Ok(_) => {}
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(cause) => return Err(failed(path, cause)),
-    }
-    // The names must be as durable as what will be in the files.
-    sync_folder(&folder).map_err(|cause| failed(&folder, cause))?;
-    Ok(lock)
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -86,13 +93,13 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn private_file() -> OpenOptions {
+pub fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     options
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -173,7 +180,7 @@ fn known_version() -> i64 {
 }
 
 /// The version of the schema, zero in an empty database.
-fn checked_version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub fn checked_version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let failed = |cause| database_error(path, &cause);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = pragma("user_version").map_err(failed)?;
@@ -208,6 +215,9 @@ fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
 pub fn database_error(path: &Path, cause: &rusqlite::Error) -> OpenError {
     match cause.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { path: path.to_owned() },
+        Some(ErrorCode::DatabaseCorrupt) => {
+            OpenError::Damaged { path: path.to_owned(), what: cause.to_string() }
+        }
         _ => OpenError::Database { path: path.to_owned(), cause: cause.to_string() },
     }
 }

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use segue_core::ports::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::checkpoint::CheckpointThread;
@@ -65,8 +66,16 @@ impl Threads {
             restart: Arc::clone(&restart),
         };
         let on_fatal = Arc::clone(&hooks.on_fatal);
-        let writer =
-            WriterThread { writing, queue, written, restart, on_group, hooks, is_failing: false };
+        let writer = WriterThread {
+            writing,
+            queue,
+            written,
+            restart,
+            on_group,
+            hooks,
+            is_failing: false,
+            tidy_at: Instant::now(),
+        };
         let running = Running {
             checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)
                 .map_err(failed)?,
@@ -110,7 +119,7 @@ impl Threads {
             }
         });
         if let Err(cause) = ending.await {
-            error!(%cause, "the store could not be closed");
+            error!(%cause, "the store could not be closed: {cause}");
         }
     }
 }
@@ -126,7 +135,7 @@ impl Running {
         }
         // Said outright: a process that is being spawned at this moment has the file open, too.
         if let Err(cause) = self.lock.unlock() {
-            error!(%cause, "the data folder could not be freed");
+            error!(%cause, "the data folder could not be freed: {cause}");
         }
     }
 }

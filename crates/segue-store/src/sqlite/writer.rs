@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, ffi};
 use segue_core::ports::StoreError;
@@ -20,7 +21,7 @@ use super::codec::IdBytes;
 use super::counts::Counts;
 use super::options::{Group, OnGroup};
 use super::{Hooks, unavailable};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX, LOG_RETRY_MS};
 
 /// One change that somebody waits for.
 pub trait Write: Send {
@@ -130,6 +131,8 @@ pub struct WriterThread {
     pub on_group: OnGroup,
     pub hooks: Hooks,
     pub is_failing: bool,
+    /// The write-ahead log is not tidied before: a reader was in the way.
+    pub tidy_at: Instant,
 }
 
 type Waiting = Vec<Box<dyn Write>>;
@@ -163,13 +166,26 @@ impl WriterThread {
         }
         let group: Waiting = waiting.drain(..group_len(waiting)).collect();
         self.write_group(group)?;
-        if self.writing.has_erased {
-            self.writing.has_erased = !erase_log(&self.writing.connection)?;
-        }
-        if self.restart.swap(false, Ordering::Relaxed) {
-            restart_log(&self.writing.connection)?;
-        }
+        self.tidy_log()?;
         Ok(true)
+    }
+
+    /// Begins the write-ahead log anew where it has grown large, or holds what was deleted.
+    fn tidy_log(&mut self) -> Result<(), String> {
+        // Nothing is lost when it is not done now: the thread of the checkpoints asks again.
+        let is_large = self.restart.swap(false, Ordering::Relaxed);
+        let has_erased = self.writing.has_erased;
+        if !(is_large || has_erased) || Instant::now() < self.tidy_at {
+            return Ok(());
+        }
+        let connection = &self.writing.connection;
+        let is_done = if has_erased { erase_log(connection)? } else { restart_log(connection)? };
+        if is_done {
+            self.writing.has_erased = false;
+        } else {
+            self.tidy_at = Instant::now() + Duration::from_millis(LOG_RETRY_MS);
+        }
+        Ok(())
     }
 
     /// Makes a group durable and answers it. An error is the end of the process.
@@ -253,7 +269,7 @@ impl WriterThread {
 
     fn note_failure(&mut self, cause: &rusqlite::Error, writes: usize) {
         if !self.is_failing {
-            error!(error = %cause, writes, "the store cannot write; nothing of it is recorded");
+            error!(error = %cause, writes, "the store cannot write, nothing of {writes} writes is recorded: {cause}");
         }
         self.is_failing = true;
     }

@@ -1,5 +1,6 @@
 //! What only SQLite can be asked: files, threads, disks.
 
+mod copies;
 mod crashes;
 mod disk;
 mod failures;

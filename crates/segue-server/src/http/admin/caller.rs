@@ -197,10 +197,10 @@ impl Caller {
     }
 
     /// Refuses what concerns all connectors to callers who see only some.
-    pub fn must_see_all(&self, what: &'static str) -> Result<(), AdminError> {
+    pub fn must_see_all(&self, refusal: AdminError) -> Result<(), AdminError> {
         match self.visible() {
             Visible::All => Ok(()),
-            Visible::Only(_) | Visible::Except(_) => Err(AdminError::BeyondKey(what)),
+            Visible::Only(_) | Visible::Except(_) => Err(refusal),
         }
     }
 

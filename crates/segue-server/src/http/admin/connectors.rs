@@ -22,30 +22,46 @@ use crate::{
 
 /// All connectors that the caller may see.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Connectors {
+    /// In order of their names.
     connectors: Vec<ConnectorLine>,
 }
 
 /// A connector, without its token.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Connector"))]
 pub struct ConnectorLine {
+    /// Names it.
     id: String,
+    /// Where it comes from: one that is `stored` is changed here, one of the `configuration` there.
     source: ConnectorSource,
+    /// Whether it begins conversations: one that is `disabled` begins none, and those of one that is
+    /// `revoked` have ended, for good.
     state: ConnectorState,
+    /// The id of the bot that answers.
     bot: String,
+    /// Where a page may use it from.
     hosts: Vec<String>,
+    /// The applications that may use it.
     apps: Vec<String>,
-    handoff: &'static str,
+    /// Who takes over when the bot hands off.
+    handoff: Handoff,
+    /// Whom it belongs to; free text.
     account: String,
+    /// What it is for; free text.
     project: String,
+    /// To tell connectors apart; free text.
     labels: Vec<String>,
+    /// Whether its token is kept by servers only, and so is told once.
     server_only: bool,
-    /// Those that are not the server's.
+    /// Its limits that are not the server's, by name.
     limits: BTreeMap<&'static str, u64>,
 }
 
 /// A connector by itself.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectorDetail {
     #[serde(flatten)]
     line: ConnectorLine,
@@ -55,12 +71,15 @@ pub struct ConnectorDetail {
 
 /// A connector with a token that was made just now.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ConnectorWithToken"))]
 pub struct Told {
     #[serde(flatten)]
     line: ConnectorLine,
+    /// What applications send as `X-Token`.
     token: String,
-    /// How much longer the tokens before it are good.
+    /// How much longer the tokens before it are good. Not there for a connector that is new.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     overlap_seconds: Option<u64>,
 }
 
@@ -114,7 +133,10 @@ pub async fn update(
 /// How long the tokens before are good.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rotation {
+    /// How many seconds the tokens before are good; a day if it is left out.
+    #[cfg_attr(test, schemars(range(max = limits::ADMIN_OVERLAP_SECONDS_MAX)))]
     overlap_seconds: Option<u64>,
 }
 
@@ -181,11 +203,7 @@ fn line(caller: &Caller, connector: &Connector) -> ConnectorLine {
         bot: settings.bot.to_string(),
         hosts,
         apps,
-        handoff: match settings.handoff {
-            Handoff::None => "none",
-            Handoff::Server => "server",
-            Handoff::Client => "client",
-        },
+        handoff: settings.handoff,
         account: settings.account.clone(),
         project: settings.project.clone(),
         labels: settings.labels.clone(),

@@ -9,14 +9,25 @@ use crate::wire;
 
 /// What is left of a session.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Deletion"))]
 pub struct DeletionLine {
+    /// The session that is gone.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Uuid"))]
     session_id: String,
+    /// Its connector.
     connector: String,
+    /// When it began.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     created_at: String,
+    /// When it was deleted.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     deleted_at: String,
+    /// Who deleted it: the name of a key, or a part of the server.
     deleted_by: String,
+    /// How many entries its log had.
     entries: u64,
-    /// SHA-256 of its log, hexadecimal.
+    /// SHA-256 of its log, hexadecimal. `docs/admin.md` says over what.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     digest: String,
 }
 

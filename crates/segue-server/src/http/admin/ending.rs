@@ -18,7 +18,9 @@ use crate::{limits, node::Outcome};
 
 /// What was deleted.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Deletions"))]
 pub struct Deleted {
+    /// The proof for each session.
     deletions: Vec<DeletionLine>,
     /// Whether there are more: ask again.
     more: bool,

@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use segue_core::ports::StoreError;
-use serde::Serialize;
 use tracing::error;
 
 use crate::{
     api_keys::{KeyError, Scope},
     directory::ChangeError,
     limits,
+    wire::ErrorBody,
 };
 
 /// A refusal.
@@ -112,7 +112,8 @@ impl AdminError {
         }
     }
 
-    fn retry_after_seconds(&self) -> Option<u64> {
+    /// When it is worth to ask again; at least 1.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         let ms = match self {
             Self::TooManyFailures { retry_after_ms } => *retry_after_ms,
             Self::Unavailable => limits::UNAVAILABLE_RETRY_AFTER_MS,
@@ -123,15 +124,8 @@ impl AdminError {
 
     /// The whole answer, in the form that all refusals have.
     pub fn answer(&self, correlation_id: &str) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: &'a str,
-            message: &'a str,
-            code: &'a str,
-            correlation_id: &'a str,
-        }
         let text = self.text();
-        let body = Body { error: &text, message: &text, code: self.code(), correlation_id };
+        let body = ErrorBody::new(&text, self.code(), correlation_id);
         let mut response = (self.status(), axum::Json(body)).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds() {

@@ -21,13 +21,16 @@ mod markdown;
 /// In which form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Wanted {
+    /// JSON for programs, Markdown for people.
     #[serde(default)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum Format {
     #[default]
     Json,
@@ -36,10 +39,17 @@ enum Format {
 
 /// A whole conversation.
 #[derive(Debug, Serialize)]
-struct Export {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Export {
+    /// What is known of it.
     session: SessionDetail,
+    /// Its whole log, internal entries too.
     entries: Vec<EntryLine>,
 }
+
+/// A log that is too large for one piece.
+pub const TOO_LARGE: AdminError =
+    AdminError::TooLarge("This log is too large for one piece: read its entries");
 
 /// `GET /sessions/{id}/export`.
 pub async fn export(
@@ -72,9 +82,7 @@ async fn whole_log(caller: &Caller, session: &Session) -> Result<Vec<Entry>, Adm
         let limit = ReadLimit { entries: limits::ADMIN_PAGE_MAX, bytes: limits::PAGE_BYTES_MAX };
         let page = caller.entries(session, after, limit).await?;
         let bytes = page.entries.iter().map(stored_bytes).sum();
-        bytes_left = bytes_left
-            .checked_sub(bytes)
-            .ok_or(AdminError::TooLarge("This log is too large for one piece: read its entries"))?;
+        bytes_left = bytes_left.checked_sub(bytes).ok_or(TOO_LARGE)?;
         let is_end = !page.more || page.entries.is_empty();
         log.extend(page.entries);
         if is_end {

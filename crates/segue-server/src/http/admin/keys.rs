@@ -21,39 +21,76 @@ use crate::{
 /// What a key is to be.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewKey"))]
 pub struct Wanted {
+    /// What it is for; 1 to 200 bytes, not blank.
+    #[cfg_attr(test, schemars(length(min = 1, max = limits::API_KEY_NAME_BYTES_MAX)))]
     name: String,
+    /// What it may do; `*` is everything. None implies another.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     scopes: BTreeSet<Scope>,
+    /// The names of the connectors that it reaches, or `"all"`, which is meant if it is left out.
     connectors: Option<Reach>,
+    /// When it stops working: a day, or a time in UTC. If nothing is said, never.
+    #[cfg_attr(test, schemars(extend("examples" = ["2026-05-07", "2026-05-07T12:00:00Z"])))]
     expires_at: Option<String>,
+    /// The same, counted from now; not both.
     expires_in_seconds: Option<u64>,
 }
 
 /// All keys that the caller may see.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Keys {
+    /// In order of their ids.
     keys: Vec<KeyLine>,
 }
 
 /// A key, without its secret.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Key"))]
 pub struct KeyLine {
+    /// Its public name, a part of the key.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{16}$")))]
     id: String,
+    /// What it is for.
     name: String,
-    state: &'static str,
+    /// Whether it works.
+    state: KeyState,
+    /// What it may do.
     scopes: BTreeSet<Scope>,
+    /// Where: the names of connectors, or `"all"`.
     connectors: Reach,
+    /// When it was made.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     made_at: String,
+    /// Who made it.
     made_by: String,
+    /// When it stops working; `null` for never.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Time>"))]
     expires_at: Option<String>,
+    /// When it was revoked.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Time>"))]
     revoked_at: Option<String>,
-    /// On this node, since its start.
+    /// When it was used, on this node and since its start; `null` where it was not.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Time>"))]
     last_used_at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum KeyState {
+    Valid,
+    Expired,
+    Revoked,
 }
 
 /// A key that was made. This is the only time that it is told.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewKeyMade"))]
 pub struct Made {
+    /// What is sent as `Authorization: Bearer <key>`.
     key: String,
     #[serde(flatten)]
     line: KeyLine,
@@ -133,9 +170,9 @@ fn expiry(wanted: &Wanted, now: Timestamp) -> Result<Option<Timestamp>, AdminErr
 
 fn line(caller: &Caller, id: &str, key: &ApiKey) -> KeyLine {
     let state = match key {
-        ApiKey { revoked_at: Some(_), .. } => "revoked",
-        _ if !key.is_valid(caller.app.node.now()) => "expired",
-        _ => "valid",
+        ApiKey { revoked_at: Some(_), .. } => KeyState::Revoked,
+        _ if !key.is_valid(caller.app.node.now()) => KeyState::Expired,
+        _ => KeyState::Valid,
     };
     KeyLine {
         id: id.to_owned(),

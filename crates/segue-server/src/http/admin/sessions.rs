@@ -19,18 +19,30 @@ use crate::{limits, wire};
 /// Which sessions, and how many.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Wanted {
+    /// Of these connectors only: names with commas between them.
     connector: Option<String>,
+    /// Only those that go on, or that have ended.
     state: Option<State>,
+    /// Only those that began at this time or later: a day, or a time in UTC.
+    #[cfg_attr(test, schemars(extend("examples" = ["2026-05-07", "2026-05-07T12:00:00Z"])))]
     created_from: Option<String>,
+    /// Only those that began earlier.
+    #[cfg_attr(test, schemars(extend("examples" = ["2026-05-08"])))]
     created_before: Option<String>,
+    /// Only those of this user, by `user_id` of their `integration_attributes`.
     user_id: Option<String>,
+    /// At most so many; 50 if nothing is said.
+    #[cfg_attr(test, schemars(range(min = 1, max = limits::ADMIN_PAGE_MAX)))]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum State {
     Live,
     Ended,
@@ -38,7 +50,9 @@ enum State {
 
 /// A page of sessions.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sessions {
+    /// The newest first.
     sessions: Vec<SessionLine>,
     /// Asks for the next page; `null` at the end.
     next_cursor: Option<String>,
@@ -46,33 +60,87 @@ pub struct Sessions {
 
 /// A session as lists show it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Session"))]
 pub struct SessionLine {
+    /// Names it.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Uuid"))]
     session_id: String,
+    /// Its connector.
     connector: String,
-    state: &'static str,
-    end_reason: Option<&'static str>,
+    /// Who has the floor: nobody yet (`unasked`), the bot, the application of the user
+    /// (`handed_off`); or it has `ended`.
+    state: SessionState,
+    /// Why it has ended; `null` while it goes on.
+    end_reason: Option<EndName>,
+    /// When it began.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     created_at: String,
+    /// When something was last added to its log.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     last_event_at: String,
+    /// When its client was last heard of.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     last_seen_at: String,
+    /// When it ended; `null` while it goes on.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Time>"))]
     ended_at: Option<String>,
+    /// That of its `integration_attributes`.
     user_id: Option<String>,
+    /// What its client runs on.
     platform: String,
+    /// The language that is spoken in it.
     language: Option<String>,
+    /// Whether the bot's messages arrive in chunks.
     streaming: bool,
+    /// How often the bot was asked.
     turns: u64,
+    /// How far the numbers go that its client sees.
     sequence: u64,
+    /// How many entries its log has.
     position: u64,
+}
+
+/// Who has the floor, in the words of this API.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum SessionState {
+    Unasked,
+    BotIdle,
+    BotDue,
+    BotRunning,
+    HandedOff,
+    Ended,
+}
+
+/// Why a session has ended, in the words of this API.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum EndName {
+    UserEnd,
+    UserAbandoned,
+    NaturalEnd,
+    Revoked,
 }
 
 /// A session by itself.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionDetail {
     #[serde(flatten)]
     line: SessionLine,
+    /// When it ends at the latest.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     expires_at: String,
+    /// As its client said.
     device_type: Option<String>,
+    /// That of the request that created it.
     user_agent: Option<String>,
+    /// Which variant of the bot, as its client said.
     variant_id: Option<String>,
+    /// What its client said about the user or the page.
+    #[cfg_attr(test, schemars(with = "Option<crate::spec::text::Object>"))]
     integration_attributes: Option<Box<RawValue>>,
     /// Sockets that are open on this node.
     connections: usize,
@@ -80,7 +148,9 @@ pub struct SessionDetail {
 
 /// A part of a log.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entries {
+    /// In order.
     entries: Vec<EntryLine>,
     /// `after` of the next page; `null` at the end of the log.
     next_after: Option<u64>,
@@ -88,14 +158,22 @@ pub struct Entries {
 
 /// An entry of the log, as it is stored.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Entry"))]
 pub struct EntryLine {
+    /// Names it.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Uuid"))]
     id: String,
+    /// Where it stands in the log, from 1.
     position: u64,
-    /// The wire's number; `null` for an internal entry.
+    /// The number that its client sees; `null` for an internal entry.
     sequence: Option<u64>,
     /// Whether the user never sees it.
     internal: bool,
+    /// When it was added.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Time"))]
     timestamp: String,
+    /// What happened. `is` names the kind; later versions add kinds and fields.
+    #[cfg_attr(test, schemars(with = "crate::spec::text::Object"))]
     event: Value,
 }
 
@@ -153,8 +231,12 @@ pub async fn detail(caller: &Caller, session: &Session) -> Result<SessionDetail,
 /// Where to go on in a log.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Range {
+    /// Only entries behind this position: `next_after` of the page before.
     after: Option<u64>,
+    /// At most so many; 50 if nothing is said. A page of long entries has fewer.
+    #[cfg_attr(test, schemars(range(min = 1, max = limits::ADMIN_PAGE_MAX)))]
     limit: Option<usize>,
 }
 
@@ -245,9 +327,9 @@ impl SessionLine {
         Self {
             session_id: session.id.to_string(),
             connector: facts.connector.to_string(),
-            state: state_name(&state.floor),
+            state: SessionState::of(&state.floor),
             end_reason: match state.floor {
-                Floor::Ended { reason, .. } => Some(reason_name(reason)),
+                Floor::Ended { reason, .. } => Some(EndName::of(reason)),
                 _ => None,
             },
             created_at: wire::timestamp(*created_at),
@@ -280,24 +362,27 @@ impl EntryLine {
     }
 }
 
-/// Who has the floor, in the words of this API.
-fn state_name(floor: &Floor) -> &'static str {
-    match floor {
-        Floor::Unasked => "unasked",
-        Floor::BotIdle => "bot_idle",
-        Floor::BotDue { .. } => "bot_due",
-        Floor::BotRunning(_) => "bot_running",
-        Floor::Nobody => "handed_off",
-        Floor::Ended { .. } => "ended",
+impl SessionState {
+    fn of(floor: &Floor) -> Self {
+        match floor {
+            Floor::Unasked => Self::Unasked,
+            Floor::BotIdle => Self::BotIdle,
+            Floor::BotDue { .. } => Self::BotDue,
+            Floor::BotRunning(_) => Self::BotRunning,
+            Floor::Nobody => Self::HandedOff,
+            Floor::Ended { .. } => Self::Ended,
+        }
     }
 }
 
-fn reason_name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::UserEnd => "user_end",
-        EndReason::UserAbandoned => "user_abandoned",
-        EndReason::NaturalEnd => "natural_end",
-        EndReason::Revoked => "revoked",
+impl EndName {
+    fn of(reason: EndReason) -> Self {
+        match reason {
+            EndReason::UserEnd => Self::UserEnd,
+            EndReason::UserAbandoned => Self::UserAbandoned,
+            EndReason::NaturalEnd => Self::NaturalEnd,
+            EndReason::Revoked => Self::Revoked,
+        }
     }
 }
 

@@ -16,13 +16,17 @@ use crate::{
 
 /// Every setting that the caller may see.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
+    /// In the order of the documentation.
     settings: Vec<Setting>,
 }
 
 /// Every limit in force.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "LimitsInForce"))]
 pub struct InForce {
+    /// Those of the server, in the order of the documentation.
     limits: Vec<LimitLine>,
     /// Of those connectors that have some of their own.
     connectors: BTreeMap<String, Vec<OwnLimit>>,
@@ -30,25 +34,37 @@ pub struct InForce {
 
 /// A limit of the server.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Limit"))]
 struct LimitLine {
+    /// Its key in the configuration; it ends in the unit where there is one.
     name: &'static str,
+    /// What it is.
     value: u64,
+    /// What it is where nobody sets it.
     default: u64,
+    /// The smallest value that it may have.
     min: u64,
+    /// The largest value that it may have.
     max: u64,
+    /// What it bounds.
     about: &'static str,
     /// Whether connectors may have their own.
     per_connector: bool,
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(with = "crate::config::OriginFields"))]
     origin: Origin,
 }
 
 /// A limit that a connector has of its own.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OwnLimit {
+    /// Its key in the configuration.
     name: &'static str,
+    /// What it is.
     value: u64,
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(with = "crate::config::OriginFields"))]
     origin: OwnOrigin,
 }
 

@@ -8,6 +8,7 @@ use super::{caller::Caller, error::AdminError};
 
 /// The names of the keys.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SigningKeys {
     /// The one that signs.
     signs: String,
@@ -15,15 +16,18 @@ pub struct SigningKeys {
     verify: Vec<String>,
 }
 
+/// They concern all connectors.
+pub const BEYOND: AdminError = AdminError::BeyondKey("keys that all connectors share");
+
 /// `GET /signing-keys`.
 pub async fn list(caller: Caller) -> Result<Json<SigningKeys>, AdminError> {
-    caller.must_see_all("keys that all connectors share")?;
+    caller.must_see_all(BEYOND)?;
     Ok(Json(names(&caller)))
 }
 
 /// `POST /signing-keys/rotate`: the keys before it verify until their last token has expired.
 pub async fn rotate(caller: Caller) -> Result<Json<SigningKeys>, AdminError> {
-    caller.must_see_all("keys that all connectors share")?;
+    caller.must_see_all(BEYOND)?;
     let now = caller.app.node.now();
     match caller.app.keys.rotate(now, &rand::random()) {
         Ok(kid) => {

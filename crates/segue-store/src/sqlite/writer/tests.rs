@@ -1,7 +1,8 @@
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use super::*;
-use crate::sqlite::schema::{open_writer, prepare_files};
+use crate::sqlite::schema::{open_reader, open_writer, prepare_files};
 
 fn failure(code: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
@@ -37,37 +38,84 @@ fn what_passes_is_never_the_end() {
     }
 }
 
+/// A writer that is asked to begin the log anew, and the way to it.
+fn writer_on(path: &Path) -> (WriterThread, mpsc::Sender<Box<dyn Write>>) {
+    let (sender, queue) = mpsc::channel(10);
+    let writer = WriterThread {
+        writing: Writing::new(open_writer(path).unwrap()).unwrap(),
+        queue,
+        written: sync_channel(1).0,
+        restart: Arc::new(AtomicBool::new(true)),
+        on_group: Arc::new(|_| {}),
+        hooks: Hooks::default(),
+        is_failing: false,
+        tidy_at: Instant::now(),
+    };
+    (writer, sender)
+}
+
+fn large_change(writing: &mut Writing) -> rusqlite::Result<usize> {
+    let sql = "insert into bot_states
+        select coalesce(max(session), 0) + 1, hex(zeroblob(1000000)) from bot_states";
+    writing.connection.execute(sql, [])
+}
+
+/// Pages in the log after one more small write.
+fn logged(writer: &WriterThread) -> i64 {
+    let connection = &writer.writing.connection;
+    connection.execute("update alive set checks = checks + 1", []).unwrap();
+    let logged = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
+    connection.query_row("pragma wal_checkpoint(noop)", [], logged).unwrap()
+}
+
 #[test]
 fn the_writer_begins_the_log_anew_when_it_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("segue.db");
     let _lock = prepare_files(&path).unwrap();
-    let (sender, queue) = mpsc::channel(10);
-    let (written, _has_written) = sync_channel(1);
-    let mut writer = WriterThread {
-        writing: Writing::new(open_writer(&path).unwrap()).unwrap(),
-        queue,
-        written,
-        restart: Arc::new(AtomicBool::new(true)),
-        on_group: Arc::new(|_| {}),
-        hooks: Hooks::default(),
-        is_failing: false,
-    };
-    let (change, mut answer) = Change::new(0, |writing: &mut Writing| {
-        let sql = "insert into bot_states values (1, hex(zeroblob(1000000)))";
-        writing.connection.execute(sql, [])
-    });
+    let (mut writer, sender) = writer_on(&path);
+    let (change, mut answer) = Change::new(0, large_change);
     sender.try_send(Box::new(change)).unwrap();
 
     assert_eq!(writer.write_next(&mut Waiting::new()), Ok(true));
     assert_eq!(answer.try_recv().unwrap(), Ok(1));
     assert!(!writer.restart.load(Ordering::Relaxed));
     // The next write is the first one in the log.
-    let connection = &writer.writing.connection;
-    connection.execute("update alive set checks = 1", []).unwrap();
-    let logged = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
-    let pages = connection.query_row("pragma wal_checkpoint(noop)", [], logged).unwrap();
-    assert!(pages < 100, "{pages} pages");
+    assert!(logged(&writer) < 100);
+}
+
+/// A backup reads for minutes: the writer waits for it once in a while, not after every group.
+#[test]
+fn a_reader_that_stays_does_not_hold_up_the_writer_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let _lock = prepare_files(&path).unwrap();
+    let (mut writer, sender) = writer_on(&path);
+    let reader = open_reader(&path).unwrap();
+    let reading = reader.unchecked_transaction().unwrap();
+    reading.query_row("select count(*) from bot_states", [], |_| Ok(())).unwrap();
+    for has_erased in [true, false] {
+        writer.tidy_at = Instant::now();
+        writer.writing.has_erased = has_erased;
+        let mut tries = 0;
+        for _ in 0..10 {
+            writer.restart.store(true, Ordering::Relaxed);
+            let before = writer.tidy_at;
+            sender.try_send(Box::new(Change::new(0, large_change).0)).unwrap();
+            assert_eq!(writer.write_next(&mut Waiting::new()), Ok(true));
+            tries += u32::from(writer.tidy_at != before);
+            // As if the machine were quick.
+            writer.tidy_at += Duration::from_mins(1);
+        }
+        assert_eq!(tries, 1);
+        assert_eq!(writer.writing.has_erased, has_erased);
+    }
+    drop(reading);
+    writer.tidy_at = Instant::now();
+    writer.writing.has_erased = true;
+    writer.tidy_log().unwrap();
+    assert!(!writer.writing.has_erased);
+    assert!(logged(&writer) < 100);
 }
 
 #[test]
