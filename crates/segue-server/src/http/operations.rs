@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{access_token::AccessToken, sessions};
 use crate::{
+    health::CHECKS,
     limits,
     spec::{
         openapi::{ACCESS_TOKEN, CONNECTOR_TOKEN},
@@ -146,7 +147,11 @@ fn health() -> [Operation; 2] {
                 "A load balancer should send nobody here while they are not.",
             )
             .answers_line(200, "They are.", &["ready\n"])
-            .answers_line(503, "They are not.", &["stopping\n", "store unavailable\n"]),
+            .answers_text(
+                503,
+                "They are not: the server stops, or a line for each promise that cannot be kept.",
+                &format!("^(stopping\\n|(({}): [^\\n]+\\n)+)$", CHECKS.join("|")),
+            ),
     ]
 }
 

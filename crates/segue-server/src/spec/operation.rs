@@ -139,6 +139,12 @@ impl Operation {
         self.answers_with(status, what, Some(content))
     }
 
+    /// Answers with plain text of this form.
+    pub fn answers_text(self, status: u16, what: &str, pattern: &str) -> Self {
+        let content = json!({"text/plain": {"schema": {"type": "string", "pattern": pattern}}});
+        self.answers_with(status, what, Some(content))
+    }
+
     /// Gives an answer in another form, where that is asked for.
     pub fn or_as(mut self, status: u16, media_type: &str, schema: &Value) -> Self {
         let answer = self.answers.get_mut(&status).expect("it has a form already");
