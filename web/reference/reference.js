@@ -58,7 +58,7 @@ function drawOperation(http, document, { path, method, operation }) {
     h('span', { class: 'path' }, ...breakable(path)),
   ];
   const label = h('span', {}, h('span', { class: 'index-verb' }, verb), ` ${path}`);
-  const parameters = operation.security
+  const parameters = (operation.security ?? [])
     .flatMap((need) => Object.entries(need))
     .map(([name, roles]) => fromScheme(document.components.securitySchemes[name], roles))
     .concat(operation.parameters ?? []);

@@ -88,12 +88,12 @@ impl Reach {
     pub(super) async fn open(&self, intent: Intent, env: &Environment) -> Result<Api, Failed> {
         if let Some(url) = &self.url {
             let folder = self.folder_for(url, env);
-            return self.there(url, folder.as_deref());
+            return self.there(&Address::of_url(url), folder.as_deref());
         }
         let config = load(self.config.as_deref(), env)?;
         let StoreUrl::Sqlite(path) = &config.store else {
             // What is in memory is known to its server only.
-            return self.there(&address_of(&config), None);
+            return self.there(&Address::of_config(&config), None);
         };
         if !path.exists() {
             return Err(Failed::NotReachable(anyhow::anyhow!(
@@ -109,7 +109,7 @@ impl Reach {
         match opened {
             Ok(store) => Here::open(config, Arc::new(store)).await,
             Err(OpenError::Locked { .. }) => {
-                self.there(&address_of(&config), config.store.folder())
+                self.there(&Address::of_config(&config), config.store.folder())
             }
             Err(error) => Err(Failed::Work(error.into())),
         }
@@ -126,7 +126,7 @@ impl Reach {
         config.store.folder().map(Path::to_owned)
     }
 
-    fn there(&self, url: &str, folder: Option<&Path>) -> Result<Api, Failed> {
+    fn there(&self, address: &Address, folder: Option<&Path>) -> Result<Api, Failed> {
         let key = match (&self.key, folder) {
             (Some(key), _) => key.trim().to_owned(),
             (None, Some(folder)) => {
@@ -142,29 +142,56 @@ impl Reach {
             }
         };
         outgoing::install_crypto();
-        let client = reqwest::Client::builder()
+        // No proxy of the environment: the key goes to the server and to nobody in between.
+        let mut client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(limits::BOT_CONNECT_SECONDS_MAX))
-            .build()
-            .context("cannot make a client")?;
-        let url = url.trim_end_matches('/').to_owned();
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(limits::BOT_CONNECT_SECONDS_MAX));
+        if let Some((name, socket)) = &address.by_name {
+            client = client.resolve(name, *socket);
+        }
+        let client = client.build().context("cannot make a client")?;
+        let url = address.url.trim_end_matches('/').to_owned();
         Ok(Api::There(There { client, url, key }))
     }
 }
 
-/// Where the server of a configuration is reached from its own machine.
-fn address_of(config: &Config) -> String {
-    if config.tls.is_some() {
-        // The certificate has this name.
-        return config.server.public_url.clone();
+/// Where a server is.
+struct Address {
+    url: String,
+    /// The name in the URL stands for this socket, whatever the name service says of it.
+    by_name: Option<(String, SocketAddr)>,
+}
+
+impl Address {
+    /// As somebody wrote it.
+    fn of_url(url: &str) -> Self {
+        Self { url: url.to_owned(), by_name: None }
     }
-    let listen = config.server.listen;
-    let ip = match listen.ip() {
-        IpAddr::V4(it) if it.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(it) if it.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        other => other,
-    };
-    format!("http://{}", SocketAddr::new(ip, listen.port()))
+
+    /// Where the server of a configuration is reached from its own machine: on the socket that it
+    /// listens on, and nowhere else, whoever its public name leads to. With TLS it is called by that
+    /// name, which its certificate has.
+    fn of_config(config: &Config) -> Self {
+        let listen = config.server.listen;
+        let ip = match listen.ip() {
+            IpAddr::V4(it) if it.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(it) if it.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            other => other,
+        };
+        let socket = SocketAddr::new(ip, listen.port());
+        if config.tls.is_none() {
+            return Self { url: format!("http://{socket}"), by_name: None };
+        }
+        let public = reqwest::Url::parse(&config.server.public_url).ok();
+        match public.as_ref().and_then(reqwest::Url::domain) {
+            None => Self { url: format!("https://{socket}"), by_name: None },
+            Some(name) => Self {
+                url: format!("https://{name}:{}", socket.port()),
+                by_name: Some((name.to_owned(), socket)),
+            },
+        }
+    }
 }
 
 impl Api {
@@ -232,6 +259,11 @@ impl There {
             .header("Content-Type", "application/json")
             .body(body);
         let answer = request.send().await.map_err(unreachable)?;
+        // Every answer of a server has one; what has none is something else that listens there.
+        if !answer.headers().contains_key("x-polyai-correlation-id") {
+            let text = format!("what answers at {} is no Segue server", self.url);
+            return Err(Failed::NotReachable(anyhow::anyhow!(text)));
+        }
         let status = answer.status().as_u16();
         Ok((status, answer.text().await.map_err(unreachable)?))
     }

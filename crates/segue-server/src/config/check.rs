@@ -161,7 +161,8 @@ fn store(table: &Table, problems: &mut Problems) -> Option<StoreUrl> {
     let is_odd = ["sqlite://", "sqlite::"].iter().any(|it| url.starts_with(it));
     let path = path.filter(|path| path.file_name().is_some() && !url.ends_with('/') && !is_odd);
     if path.is_none() {
-        problems.add(place, format!("store.url: {url:?} is not memory: or sqlite:PATH"));
+        let shown = without_password(url);
+        problems.add(place, format!("store.url: {shown} is not memory: or sqlite:PATH"));
     }
     path.map(|path| StoreUrl::Sqlite(path.to_owned()))
 }
@@ -171,8 +172,13 @@ fn broker(table: &Table, problems: &mut Problems) -> Option<BrokerUrl> {
     if url == BROKER_URL {
         return Some(BrokerUrl::Local);
     }
-    problems.add(place, format!("broker.url: {url:?} is not {BROKER_URL}"));
+    problems.add(place, format!("broker.url: {} is not {BROKER_URL}", without_password(url)));
     None
+}
+
+/// A value to repeat in a problem, unless it may hold a password.
+fn without_password(url: &str) -> String {
+    if url.contains('@') { "the value".to_owned() } else { format!("{url:?}") }
 }
 
 fn secrets_key(table: &Table, problems: &mut Problems) -> Option<SecretsKeySource> {

@@ -133,6 +133,12 @@ fn a_sound_file_is_read_in_full() {
 }
 
 #[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let text = "[store]\nurl = \"postgres://u:hidden@h/db\"";
+    refused(text, &["line 2: store.url: the value is not memory: or sqlite:PATH"]);
+}
+
+#[test]
 fn the_documented_file_parses_to_the_defaults() {
     let mut documented = load(DEFAULT_TOML);
     let mut default = Config::load(None, &Environment::new()).unwrap();

@@ -137,9 +137,19 @@ impl Directory {
                 continue;
             }
             match read(&record).and_then(|it| {
-                Ok((it.connector(&id, &changes).map_err(|it| it.to_string())?, it.hashes()))
+                let connector = it.connector(&id, &changes).map_err(|it| it.to_string())?;
+                Ok((connector, it.hashes(), it.is_readable(&id, &changes.key)))
             }) {
-                Ok((connector, hashes)) => table.add(Arc::new(connector), hashes),
+                Ok((connector, hashes, is_readable)) => {
+                    if !is_readable {
+                        error!(
+                            connector = %id,
+                            "the token of connector {id} is sealed under another key than that of \
+                             [secrets]: it works, but it cannot be shown"
+                        );
+                    }
+                    table.add(Arc::new(connector), hashes);
+                }
                 Err(error) => {
                     error!(connector = %id, error, "stored connector {id} cannot be used");
                 }

@@ -99,6 +99,11 @@ fn purpose(id: &ConnectorId) -> String {
 }
 
 impl StoredConnector {
+    /// Whether the key opens what it has sealed.
+    pub fn is_readable(&self, id: &ConnectorId, key: &SecretsKey) -> bool {
+        self.tokens.iter().all(|it| it.sealed.is_none() || it.open(id, key).is_some())
+    }
+
     /// The hashes of its tokens, and when they end: zero for never.
     pub fn hashes(&self) -> Vec<(TokenHash, Timestamp)> {
         let known = |it: &StoredToken| Some((it.hash()?, it.expires_at.unwrap_or(0)));

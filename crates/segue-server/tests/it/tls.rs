@@ -153,7 +153,8 @@ async fn who_does_not_shake_hands_holds_nobody_up() {
 async fn a_reader_that_takes_nothing_is_given_up_over_tls_too() {
     let (bot, folder, identity) = (Bot::start().await, TempDir::new().unwrap(), Identity::new());
     identity.write(folder.path());
-    let limits = "slow_reader_seconds = 1\nconnections_per_session = 2\nmessages_per_second = 0";
+    let limits = "slow_reader_seconds = 1\nconnections_per_session = 2\nmessages_per_second = 0\n\
+                  sockets_per_second = 0";
     let setup = Setup::new(&bot).limits(limits).also(&Identity::toml(folder.path()));
     let server = setup.start().await;
     let (address, client) = (server.address(), Client::new(&[&identity]));
