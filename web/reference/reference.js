@@ -58,7 +58,7 @@ function drawOperation(http, document, { path, method, operation }) {
     h('span', { class: 'path' }, ...breakable(path)),
   ];
   const label = h('span', {}, h('span', { class: 'index-verb' }, verb), ` ${path}`);
-  const parameters = (operation.security ?? [])
+  const parameters = operation.security
     .flatMap((need) => Object.entries(need))
     .map(([name, roles]) => fromScheme(document.components.securitySchemes[name], roles))
     .concat(operation.parameters ?? []);
@@ -112,9 +112,15 @@ function drawAnswer(document, status, answer) {
     { class: 'answer' },
     summary,
     type === 'application/json' && !isError ? fields(document, media.schema) : null,
-    type === 'text/plain' ? h('p', {}, 'Plain text: ', ...lines(media.schema.enum)) : null,
+    type === 'text/plain' ? plainText(media.schema) : null,
     ...examples.filter((it) => it !== undefined).map(example),
   );
+}
+
+/** The texts that an answer may be, or the pattern that they keep to. */
+function plainText(schema) {
+  const told = schema.enum ? lines(schema.enum) : [h('code', {}, schema.pattern)];
+  return h('p', {}, 'Plain text: ', ...told);
 }
 
 function lines(texts) {
