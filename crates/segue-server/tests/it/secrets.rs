@@ -7,14 +7,20 @@ use segue_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Bot, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief};
+use crate::support::{
+    Answering, Bot, Collector, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief,
+};
 
 /// Covers 1.2.
 #[tokio::test]
-async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
+async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     let logs = Logs::capture();
     let bot = Bot::start().await;
-    let setup = Setup::new(&bot).sqlite().also("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let collector = Collector::start(Answering::All).await;
+    let setup = Setup::new(&bot)
+        .sqlite()
+        .also("[metrics]\nlisten = \"127.0.0.1:0\"")
+        .also(&collector.config());
     let server = setup.start().await;
     let session =
         server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
@@ -57,6 +63,7 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     let key = use_admin_key(&setup, &server).await;
     let seen = seen_from_outside(&server).await;
     server.stop().await;
+    let traces = collector.text();
 
     let keys = signing_keys(&setup);
     let mut secrets = vec![
@@ -75,10 +82,14 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     secrets.extend(long_texts(&keys));
     assert!(secrets.len() >= 8, "the file of the keys has none: {keys}");
     assert_ne!(logs.lines_with(&session.id), [""; 0], "nothing was logged");
+    // The JOIN and two messages; the greeting and two turns, for which the bot was asked.
+    let spans = |name: &str| traces.matches(name).count();
+    assert_eq!((spans("receive"), spans("begun"), spans("POST")), (3, 3, 4), "{traces}");
     for secret in &secrets {
         assert!(secret.len() >= 12, "{secret} may stand anywhere");
         assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
         assert!(!seen.contains(secret), "{secret} is in\n{seen}");
+        assert!(!traces.contains(secret), "{secret} is in\n{traces}");
     }
 }
 
