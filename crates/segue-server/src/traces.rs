@@ -318,9 +318,9 @@ fn root(sampler: &Sampler, id: SessionId, turn: Turn) -> SpanContext {
     trace_id.copy_from_slice(&hash[..16]);
     span_id.copy_from_slice(&hash[16..24]);
     let trace_id = TraceId::from_bytes(trace_id);
-    let sampled = sampler.should_sample(None, trace_id, "", &SpanKind::Internal, &[], &[]);
-    let is_sampled = sampled.decision == SamplingDecision::RecordAndSample;
-    let flags = TraceFlags::default().with_sampled(is_sampled);
+    let choice = sampler.should_sample(None, trace_id, "", &SpanKind::Internal, &[], &[]);
+    let is_kept = choice.decision == SamplingDecision::RecordAndSample;
+    let flags = TraceFlags::default().with_sampled(is_kept);
     SpanContext::new(trace_id, SpanId::from_bytes(span_id), flags, true, TraceState::default())
 }
 

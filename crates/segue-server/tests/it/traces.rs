@@ -76,9 +76,9 @@ async fn a_turn_is_one_trace_from_the_frame_to_the_last_output() {
     assert_eq!(attributes(attempt), [&of_attempt[..], &["segue.turn=2"]].concat());
     assert_eq!(events(attempt), ["begun", "first output"]);
     assert_eq!(hex(&post.span_id), span_id);
-    let port = format!("server.port={}", bot.address().port());
+    let bots_port = format!("server.port={}", bot.address().port());
     let of_post = ["http.request.method=POST", "http.response.status_code=200"];
-    assert_eq!(attributes(post), [of_post[0], of_post[1], "server.address=127.0.0.1", &port]);
+    assert_eq!(attributes(post), [of_post[0], of_post[1], "server.address=127.0.0.1", &bots_port]);
     assert_eq!(events(post), ["first chunk"]);
     // The request lasts as long as its answer: the first chunk was in the log before its end.
     assert!(post.end_time_unix_nano > trace.named("append")[2].end_time_unix_nano);
