@@ -25,31 +25,8 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     let session =
         server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
     let token = session.token.clone();
-    let Session { id, .. } = &session;
-
-    // As a header, in the query under both names, and as a sub-protocol; granted and refused.
     let mut talk = session.open_joined().await;
-    let by_name = format!("/ws?session_id={id}&auth_token={token}&cursor={token}");
-    server.request("GET", &by_name).open().await.expect("EVENT_BATCH").await;
-    let offered = format!("segue.v1, bearer.{token}");
-    let path = format!("/ws?session_id={id}");
-    let by_protocol = server.request("GET", &path).header("Sec-WebSocket-Protocol", offered);
-    by_protocol.clone().open().await.expect("EVENT_BATCH").await;
-    let refused = [
-        by_protocol.header("Origin", "https://else.example"),
-        session.socket_request("&cursor=abc").header("Origin", "https://else.example"),
-        server.request("GET", &format!("/ws?session_id=unknown&access_token={token}")),
-        server.request("GET", &format!("/nowhere?access_token={token}")),
-        server.request("POST", &format!("/ws?session_id={id}&access_token={token}")),
-        server.session_request(&format!("{token}x"), &json!({})),
-        server.session_request(&token, &json!({})).body("{"),
-        server.session_request(&token, &json!({})).header("Authorization", &token),
-        server.token_request().header("X-Host", SHOP_TOKEN),
-    ];
-    for request in refused {
-        let status = request.send().await.status;
-        assert!((400..500).contains(&status), "{status}");
-    }
+    shake_hands(&server, &session).await;
     // A turn that goes well and one that fails, and a frame that cannot be read.
     talk.say("my-words-8e1", "k-1").await;
     bot.asked().await.text("bot-words-5c2").await;
@@ -82,7 +59,8 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     secrets.extend(long_texts(&keys));
     assert!(secrets.len() >= 8, "the file of the keys has none: {keys}");
     assert_ne!(logs.lines_with(&session.id), [""; 0], "nothing was logged");
-    // The JOIN and two messages; the greeting and two turns, for which the bot was asked.
+    // The JOIN and two messages; the greeting and two turns, for which the bot was asked (a span
+    // has the word as its name and as its method).
     let spans = |name: &str| traces.matches(name).count();
     assert_eq!((spans("receive"), spans("begun"), spans("POST")), (3, 3, 4), "{traces}");
     for secret in &secrets {
@@ -90,6 +68,33 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
         assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
         assert!(!seen.contains(secret), "{secret} is in\n{seen}");
         assert!(!traces.contains(secret), "{secret} is in\n{traces}");
+    }
+}
+
+/// Shows the token as a header, in the query under both names, and as a sub-protocol; it is granted
+/// and refused.
+async fn shake_hands(server: &Running, session: &Session) {
+    let Session { id, token, .. } = session;
+    let by_name = format!("/ws?session_id={id}&auth_token={token}&cursor={token}");
+    server.request("GET", &by_name).open().await.expect("EVENT_BATCH").await;
+    let offered = format!("segue.v1, bearer.{token}");
+    let path = format!("/ws?session_id={id}");
+    let by_protocol = server.request("GET", &path).header("Sec-WebSocket-Protocol", offered);
+    by_protocol.clone().open().await.expect("EVENT_BATCH").await;
+    let refused = [
+        by_protocol.header("Origin", "https://else.example"),
+        session.socket_request("&cursor=abc").header("Origin", "https://else.example"),
+        server.request("GET", &format!("/ws?session_id=unknown&access_token={token}")),
+        server.request("GET", &format!("/nowhere?access_token={token}")),
+        server.request("POST", &format!("/ws?session_id={id}&access_token={token}")),
+        server.session_request(&format!("{token}x"), &json!({})),
+        server.session_request(token, &json!({})).body("{"),
+        server.session_request(token, &json!({})).header("Authorization", token),
+        server.token_request().header("X-Host", SHOP_TOKEN),
+    ];
+    for request in refused {
+        let status = request.send().await.status;
+        assert!((400..500).contains(&status), "{status}");
     }
 }
 
