@@ -24,10 +24,10 @@ pub use secret::Secret;
 #[cfg(test)]
 pub(crate) use settings::OriginFields;
 pub use settings::{Origin, Setting};
-pub use source::VARIABLES_OF_THE_PROGRAM;
 use source::{Given, Place, Source, Value};
 #[cfg(test)]
 pub(crate) use source::{Kind, connector_keys};
+pub use source::{OPTIONS, VARIABLES_OF_THE_PROGRAM};
 
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;

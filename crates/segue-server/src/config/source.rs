@@ -13,11 +13,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::{distance, nearest};
 use super::{Environment, Problems};
-use crate::limits::{BotLimits, Limits, ServerLimits};
+use crate::limits::{BotLimits, Limit, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
-    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
+    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY", "SEGUE_CA"];
+
+/// Options of `segue serve` that set what a variable sets, and go before it: each stands in the
+/// environment under its own name, so that messages name what was written.
+pub const OPTIONS: &[(&str, &str)] =
+    &[("--listen", "SEGUE_SERVER_LISTEN"), ("--ephemeral", "SEGUE_STORE_URL")];
 
 const PREFIX: &str = "SEGUE_";
 
@@ -25,18 +30,22 @@ const PREFIX: &str = "SEGUE_";
 pub enum Kind {
     Text,
     Flag,
-    Whole,
+    /// A number of which these make sense.
+    Whole {
+        min: u64,
+        max: u64,
+    },
     Texts,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text in quotes",
-            Self::Flag => "true or false",
-            Self::Whole => "a whole number, 0 or more",
-            Self::Texts => "a list of texts in quotes",
-        })
+        match self {
+            Self::Text => f.write_str("text in quotes"),
+            Self::Flag => f.write_str("true or false"),
+            Self::Whole { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Texts => f.write_str("a list of texts in quotes"),
+        }
     }
 }
 
@@ -48,6 +57,10 @@ pub struct Key {
 
 const fn key(name: &'static str, kind: Kind) -> Key {
     Key { name, kind }
+}
+
+const fn of_limit(limit: &Limit) -> Key {
+    key(limit.name, Kind::Whole { min: limit.min, max: limit.max })
 }
 
 /// A table of the file: one of its own, or one of an array of tables.
@@ -97,8 +110,8 @@ impl Section {
 
     /// The keys of one table of this section.
     pub fn keys(self) -> Vec<Key> {
-        let limits = || Limits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
-        let of_bots = || BotLimits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
+        let limits = || Limits::ALL.iter().map(of_limit);
+        let of_bots = || BotLimits::ALL.iter().map(of_limit);
         match self {
             Self::Server => vec![
                 key("listen", Kind::Text),
@@ -114,7 +127,7 @@ impl Section {
             ],
             Self::Metrics => vec![key("listen", Kind::Text)],
             Self::Limits => {
-                let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
+                let of_server = ServerLimits::ALL.iter().map(of_limit);
                 limits().chain(of_bots()).chain(of_server).collect()
             }
             Self::Connectors => [
@@ -349,11 +362,13 @@ impl Source {
     pub fn overlay(&mut self, env: &Environment, problems: &mut Problems) {
         let settable = self.settable();
         for (name, value) in env {
-            if !belongs_here(name) {
+            let option = OPTIONS.iter().find(|(option, _)| option == name);
+            let variable = option.map_or(name.as_str(), |(_, variable)| variable);
+            if !belongs_here(variable) {
                 continue;
             }
             let place = Place::Variable(name.clone());
-            let targets: Vec<&Settable> = settable.iter().filter(|s| s.variable == *name).collect();
+            let targets: Vec<_> = settable.iter().filter(|s| s.variable == variable).collect();
             match targets[..] {
                 // The table that it means may be the one that could not be read.
                 [] if self.is_torn && is_of_array(name) => {}
@@ -440,7 +455,7 @@ fn from_json(kind: Kind, value: &serde_json::Value) -> Option<Value> {
     match kind {
         Kind::Text => value.as_str().map(|text| Value::Text(text.to_owned())),
         Kind::Flag => value.as_bool().map(Value::Flag),
-        Kind::Whole => value.as_u64().map(Value::Whole),
+        Kind::Whole { .. } => value.as_u64().map(Value::Whole),
         Kind::Texts => value
             .as_array()?
             .iter()
@@ -537,7 +552,11 @@ fn read_table(
             continue;
         };
         let value = from_file(key.kind, value.get_ref()).unwrap_or_else(|| {
-            let found = value.get_ref().type_str();
+            let found = match (key.kind, value.get_ref()) {
+                // A number in the place of a number is no secret.
+                (Kind::Whole { .. }, DeValue::Integer(number)) => number.as_str(),
+                (_, other) => other.type_str(),
+            };
             let text = format!("{}.{name}: expected {}, found {found}", table.path, key.kind);
             problems.add(&place, text);
             Value::Reported
@@ -550,7 +569,7 @@ fn from_file(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     match (kind, value) {
         (Kind::Text, DeValue::String(text)) => Some(Value::Text(text.to_string())),
         (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
-        (Kind::Whole, DeValue::Integer(number)) => {
+        (Kind::Whole { .. }, DeValue::Integer(number)) => {
             u64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Whole)
         }
         (Kind::Texts, DeValue::Array(elements)) => elements
@@ -566,7 +585,7 @@ fn from_variable(kind: Kind, text: &str) -> Option<Value> {
     match kind {
         Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Flag => text.parse().ok().map(Value::Flag),
-        Kind::Whole => text.parse().ok().map(Value::Whole),
+        Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
         Kind::Texts => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             Some(Value::Texts(parts.map(str::to_owned).collect()))
