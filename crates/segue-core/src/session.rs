@@ -116,6 +116,9 @@ pub struct Running {
     pub attempt: AttemptId,
     /// How often the turn was started.
     pub starts: u32,
+    /// Since when the turn is due; zero where an older version began it. Nothing is decided by it.
+    #[serde(default)]
+    pub due_at: Timestamp,
     /// It answers the user's messages after this …
     pub input_after: Position,
     /// … and up to this.

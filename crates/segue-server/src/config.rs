@@ -58,6 +58,8 @@ pub struct Config {
     pub secrets_key: SecretsKeySource,
     /// Where metrics are asked for; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// What becomes of traces; `None`: there are none.
+    pub tracing: Option<Tracing>,
     /// The limits of all connectors; a connector's own are in `Connector::limits`.
     pub limits: Limits,
     /// The limits that only the server as a whole has.
@@ -119,6 +121,15 @@ impl StoreUrl {
 pub enum BrokerUrl {
     /// Nothing: there is one node.
     Local,
+}
+
+/// What becomes of traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    /// Where they are posted to, as OTLP; http or https, without credentials and without a query.
+    pub otlp_url: Url,
+    /// How many turns of a hundred are traced, 1 to 100.
+    pub sample_percent: u32,
 }
 
 /// Where the key is that secrets are kept under.

@@ -163,7 +163,9 @@ pub struct Connection {
     waiting: Waiting,
     /// What waits for the first batch, because that is the first frame on every socket.
     early: Vec<Early>,
-    /// The newest timestamp that was sent; none after it is older.
+    /// The newest timestamp that was sent; none after it is older. What is not in the log bears this
+    /// one and not the clock's: an entry may be on its way that was decided before, or by a node whose
+    /// clock is late (protocol, section 3; docs/adr/0030).
     last_at: Timestamp,
     /// A text frame came then for the last time.
     text_at: Timestamp,
@@ -203,7 +205,8 @@ impl Connection {
             bot,
             waiting: Waiting::default(),
             early: Vec::new(),
-            last_at: 0,
+            // Whoever has everything has seen this; whoever has not is sent something as new.
+            last_at: if position >= session.state.head { session.state.last_at } else { 0 },
             text_at: now,
             sign_at: now,
             pinged_at: None,
@@ -329,7 +332,6 @@ impl Connection {
             self.early.push(Early::Transient(transient.clone()));
             return;
         }
-        self.last_at = self.last_at.max(context.now);
         let id = EntryId((context.ids)());
         let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));

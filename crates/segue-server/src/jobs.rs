@@ -161,7 +161,8 @@ impl Workers {
     /// Has a turn wait for its bot, or finds out that too many do.
     async fn take_turn(&self, claimed: ClaimedJob, tasks: &mut Tasks) {
         let Job::RunBot { turn } = claimed.job else { return };
-        let turn = HeldTurn { job: claimed.id, session: claimed.session, turn };
+        let taken_at = self.node.traces.clock();
+        let turn = HeldTurn { job: claimed.id, session: claimed.session, turn, taken_at };
         // A lease that lapsed under a turn that is held: it is this node's again.
         if self.turns_here.lock().held.contains_key(&turn.job) {
             return;
@@ -203,8 +204,14 @@ impl Workers {
 
     fn spawn(&self, held: HeldTurn, room: Room, tasks: &mut Tasks) -> task::Id {
         let turns = Arc::clone(&self.turns);
-        let HeldTurn { job, session, turn } = held;
-        tasks.spawn(async move { (job, turns.run(session, turn, room).await) }).id()
+        let HeldTurn { job, session, turn, taken_at } = held;
+        let attempt = self.node.traces.attempt(session, turn, taken_at);
+        tasks
+            .spawn(async move {
+                let settled = attempt.around(turns.run(session, turn, room)).await;
+                (job, settled)
+            })
+            .id()
     }
 
     async fn claim(&self, kind: JobKind, limit: usize) -> Vec<ClaimedJob> {

@@ -39,5 +39,6 @@ pub mod socket;
 #[cfg(test)]
 mod spec;
 pub mod supervisor;
+pub mod traces;
 pub mod turn;
 pub mod wire;

@@ -377,6 +377,27 @@ fixed! {
     /// States of sessions that a scrape looks up at once, so that nobody waits for it.
     METRICS_LOOKUPS_MAX: usize = 256;
 
+    // Traces (traces.md).
+
+    /// Spans that wait for their delivery; one more is lost. About a KiB each.
+    TRACES_QUEUED_SPANS_MAX: usize = 8_192;
+    /// Spans that are delivered in one request.
+    TRACES_BATCH_SPANS_MAX: usize = 512;
+    /// What waits is delivered this often; a whole batch at once.
+    TRACES_INTERVAL_MS: u64 = 1_000;
+    /// A collector has so long to take a batch.
+    TRACES_ANSWER_MS_MAX: u64 = 5_000;
+    /// What is read of its answer.
+    TRACES_ANSWER_BYTES_MAX: usize = 64 * 1024;
+    /// So often a batch is sent before it is lost.
+    TRACES_TRIES_MAX: u32 = 3;
+    /// Pause before a batch is sent again.
+    TRACES_RETRY_MS: u64 = 1_000;
+    /// At the end of the process, what waits has so long to be delivered.
+    TRACES_STOP_MS_MAX: u64 = 2_000;
+    /// While spans are lost, the log says so this often.
+    TRACES_TOLD_SECONDS: u64 = 60;
+
     // Bots (bots.md).
 
     /// Text of one turn.

@@ -35,6 +35,10 @@ pub use figures::floor_label;
 pub use page::{Page, router};
 use process::ProcessGauges;
 
+/// What becomes of the spans of traces.
+const DELIVERED: &str = "delivered";
+const LOST: &str = "lost";
+
 /// One label.
 type By<V> = [(&'static str, V); 1];
 
@@ -117,6 +121,7 @@ pub struct Metrics {
     turns: Family<Turned, Counter>,
     turn_seconds: Family<By<String>, Histogram, fn() -> Histogram>,
     turn_first_output_seconds: Family<By<String>, Histogram, fn() -> Histogram>,
+    trace_spans: Family<By<&'static str>, Counter>,
     figures: FigureGauges,
     process: ProcessGauges,
 }
@@ -171,6 +176,7 @@ impl Default for Metrics {
                 "turn_first_output_seconds",
                 "From asking the bot to its first output in the log",
             ),
+            trace_spans: it.add("trace_spans", "Spans of traces, by what became of them"),
             figures: FigureGauges::register(it),
             process,
             registry,
@@ -221,6 +227,9 @@ impl Metrics {
         }
         for outcome in ["durable", "failed"] {
             know(&self.commits, &[("outcome", outcome)]);
+        }
+        for outcome in [DELIVERED, LOST] {
+            know(&self.trace_spans, &[("outcome", outcome)]);
         }
         for code in [1000, 1001, 1002, 1007, 1009, 1011, 1013, 4002] {
             know(&self.closes, &Closed { by: "server", code: code_label(code) });
@@ -293,13 +302,7 @@ impl Metrics {
         entries: usize,
         appended: &Result<Appended, StoreError>,
     ) {
-        let outcome = match appended {
-            Ok(Appended::Recorded) => "recorded",
-            Ok(Appended::Conflict) => "conflict",
-            Ok(Appended::Duplicate(_)) => "duplicate",
-            Ok(Appended::Taken) => "taken",
-            Err(_) => "unavailable",
-        };
+        let outcome = append_outcome(appended);
         self.appends.get_or_create(&[("outcome", outcome)]).inc();
         self.append_seconds.observe(took.as_secs_f64());
         if outcome == "recorded" {
@@ -338,6 +341,22 @@ impl Metrics {
             .observe(after.as_secs_f64());
     }
 
+    /// Spans of traces were taken by whoever collects them.
+    pub fn spans_delivered(&self, spans: u64) {
+        self.trace_spans.get_or_create(&[("outcome", DELIVERED)]).inc_by(spans);
+    }
+
+    /// Spans of traces could not be delivered.
+    pub fn spans_lost(&self, spans: u64) {
+        self.trace_spans.get_or_create(&[("outcome", LOST)]).inc_by(spans);
+    }
+
+    /// How many were lost.
+    #[cfg(test)]
+    pub fn spans_lost_so_far(&self) -> u64 {
+        self.trace_spans.get_or_create(&[("outcome", LOST)]).get()
+    }
+
     /// A turn is over. It took `took` since the bot was asked, where it was.
     pub fn turn_ended(&self, bot: &str, outcome: TurnOutcome, took: Option<Duration>) {
         let bot = bot.to_owned();
@@ -365,6 +384,17 @@ pub struct RunningTurn(Arc<Metrics>);
 impl Drop for RunningTurn {
     fn drop(&mut self) {
         self.0.turns_running.dec();
+    }
+}
+
+/// What became of an append, as labels and traces have it.
+pub fn append_outcome(appended: &Result<Appended, StoreError>) -> &'static str {
+    match appended {
+        Ok(Appended::Recorded) => "recorded",
+        Ok(Appended::Conflict) => "conflict",
+        Ok(Appended::Duplicate(_)) => "duplicate",
+        Ok(Appended::Taken) => "taken",
+        Err(_) => "unavailable",
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     limits,
     metrics::{Metrics, floor_label},
     overload::AppendsUnderWay,
+    traces::Traces,
 };
 
 /// Where a node takes time and randomness from. The simulator gives its own.
@@ -41,6 +42,8 @@ pub struct Node {
     pub appends: AppendsUnderWay,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// What it says of turns; nothing unless it is given something.
+    pub traces: Traces,
     broker: Arc<dyn Broker>,
     /// States as they were when last seen here. Others may have moved on: a cached state may only
     /// lead to an append, which then finds out.
@@ -99,6 +102,7 @@ impl Node {
             work: Notify::new(),
             appends: AppendsUnderWay::default(),
             metrics,
+            traces: Traces::default(),
             broker,
             cache,
         }
@@ -153,7 +157,7 @@ impl Node {
     pub async fn create(&self, session: Session, start: Command) -> Outcome {
         let plan = self.plan(&session, Actor::System, &[start], &[None]);
         let Some(commit) = plan.commit else { return Outcome::Rejected(Rejected::AlreadyDone) };
-        match self.append(&commit).await {
+        match self.append(&session, &commit).await {
             Ok(Appended::Recorded) => {
                 self.committed(&commit).await;
                 Outcome::Recorded { last: commit.session.state.head }
@@ -207,7 +211,7 @@ impl Node {
             };
             let appended = match &plan.commit {
                 None => Ok(Appended::Recorded),
-                Some(commit) => self.append(commit).await,
+                Some(commit) => self.append(&session, commit).await,
             };
             match appended {
                 Ok(Appended::Recorded) => {
@@ -288,11 +292,13 @@ impl Node {
         Ok(found)
     }
 
-    async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
+    async fn append(&self, before: &Session, commit: &Commit) -> Result<Appended, StoreError> {
         let _under_way = self.appends.begin();
+        let traced = self.traces.append(before, commit);
         let began_at = Instant::now();
         let appended = self.store.append(commit).await;
         self.metrics.appended(began_at.elapsed(), commit.entries.len(), &appended);
+        traced.end(&appended);
         appended
     }
 

@@ -107,6 +107,18 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// A request that did not come through, in words for the log: never the URL, it may hold a secret.
+pub fn in_words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        words = format!("{words}: {inner}");
+        cause = inner.source();
+    }
+    words
+}
+
 fn builder(limits: &OutgoingLimits) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("segue/", env!("CARGO_PKG_VERSION")))

@@ -44,6 +44,7 @@ use crate::{
     overload::OverloadLog,
     secrets::SecretsKey,
     serve::{Listener, serve, tls::Certificates},
+    traces::{self, Traces},
 };
 
 mod offline;
@@ -61,6 +62,8 @@ pub struct Server {
     /// Watches the folders of topics.
     topics: JoinHandle<()>,
     sockets: TaskTracker,
+    /// Delivers traces, where there are any.
+    traces: Option<traces::Delivery>,
     store: Opened,
 }
 
@@ -107,13 +110,9 @@ impl Server {
             Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
-        let api_keys = ApiKeys::new(Arc::clone(&store));
-        if let Some(folder) = config.store.folder() {
-            let now = (sources.now)();
-            ensure_first_key(&api_keys, folder, now, &rand::random()).await?;
-        }
-        let node_id = NodeId((sources.new_id)());
-        let node = Arc::new(Node::new(node_id, store, broker, sources, metrics));
+        let api_keys = open_api_keys(&store, config.store.folder(), (sources.now)()).await?;
+        let node = Node::new(NodeId((sources.new_id)()), store, broker, sources, metrics);
+        let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
         let listener = listen(given, config.server.listen).await?;
@@ -123,11 +122,9 @@ impl Server {
         let page = metrics::Page::new(&node, &hub, opened.sqlite(), &health);
         let metrics = serve_metrics(config.metrics, page, &stop).await?;
         let sockets = TaskTracker::new();
-        let door = Arc::new(Door::new(
-            config.server.trusted_proxies,
-            config.server_limits,
-            descriptors::connections_max(descriptors::raise()),
-        ));
+        let connections_max = descriptors::connections_max(descriptors::raise());
+        let proxies = config.server.trusted_proxies;
+        let door = Arc::new(Door::new(proxies, config.server_limits, connections_max));
         let app = Arc::new(App {
             node,
             hub,
@@ -146,12 +143,22 @@ impl Server {
             door: Arc::clone(&door),
             overload: OverloadLog::default(),
         });
-        let listener =
-            tokio::spawn(listening(listener, certificates, http::router(app), door, stop.clone()));
+        let routes = http::router(app);
+        let listener = tokio::spawn(listening(listener, certificates, routes, door, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
         let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
-        Ok(Self { address, metrics, stop, listener, workers, topics, sockets, store: opened })
+        Ok(Self {
+            address,
+            metrics,
+            stop,
+            listener,
+            workers,
+            topics,
+            sockets,
+            traces,
+            store: opened,
+        })
     }
 
     /// Where it listens.
@@ -192,6 +199,9 @@ impl Server {
         if is_broken(self.topics.await) {
             warn!("stopping: the task that watches topics had panicked");
         }
+        if let Some(traces) = self.traces {
+            traces.finish().await;
+        }
         if let Opened::Sqlite(store) = &self.store {
             store.close().await;
         }
@@ -211,6 +221,16 @@ impl Opened {
         let folder = url.folder().map(Path::to_owned);
         Health::new(Arc::clone(node), self.sqlite(), folder, limits.disk_free_mib_min)
     }
+}
+
+/// Has a node say what turns go through, where that is configured.
+fn traced(
+    mut node: Node,
+    config: Option<&config::Tracing>,
+) -> anyhow::Result<(Arc<Node>, Option<traces::Delivery>)> {
+    let (traces, delivery) = Traces::start(config, node.id, &node.metrics)?;
+    node.traces = traces;
+    Ok((Arc::new(node), delivery))
 }
 
 async fn work(workers: Workers, stop: CancellationToken) {
@@ -321,6 +341,18 @@ fn open_keys(url: &StoreUrl, now: Timestamp) -> anyhow::Result<SigningKeys> {
         None => Ok(SigningKeys::ephemeral(now, &random)),
         Some(folder) => Ok(SigningKeys::open(folder.join(KEY_FILE), now, &random)?),
     }
+}
+
+async fn open_api_keys(
+    store: &Arc<dyn Store>,
+    folder: Option<&Path>,
+    now: Timestamp,
+) -> anyhow::Result<ApiKeys> {
+    let keys = ApiKeys::new(Arc::clone(store));
+    if let Some(folder) = folder {
+        ensure_first_key(&keys, folder, now, &rand::random()).await?;
+    }
+    Ok(keys)
 }
 
 async fn directory(

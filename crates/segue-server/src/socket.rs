@@ -1,8 +1,12 @@
 //! The task of one socket: the only I/O around a `Connection`. Decides nothing.
 
 use std::{
-    collections::VecDeque, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc,
-    time::Duration,
+    collections::VecDeque,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use axum::extract::ws::{CloseFrame, Message};
@@ -74,6 +78,8 @@ enum End {
 struct UnderWay {
     /// Decided but not begun, oldest first.
     commands: VecDeque<Command>,
+    /// When the oldest of them came, where traces are on.
+    arrived_at: Option<SystemTime>,
     executing: Option<Work<Vec<Outcome>>>,
     reading: Option<Work<Option<Fetched>>>,
 }
@@ -260,7 +266,11 @@ impl Socket {
                     under_way.reading =
                         Some(Box::pin(async move { read(&node, id, after, limit).await }));
                 }
-                Output::Execute(command) => under_way.commands.push_back(command),
+                Output::Execute(command) => {
+                    let traces = &self.node.traces;
+                    under_way.arrived_at = under_way.arrived_at.or_else(|| traces.clock());
+                    under_way.commands.push_back(command);
+                }
                 Output::Close(code) => return Err(End::Close(code.number())),
             }
         }
@@ -275,8 +285,9 @@ impl Socket {
         }
         let commands: Vec<Command> = under_way.commands.drain(..).collect();
         let (node, id) = (Arc::clone(&self.node), self.id);
-        under_way.executing =
-            Some(Box::pin(async move { node.execute(id, Actor::User, &commands).await }));
+        let work = async move { node.execute(id, Actor::User, &commands).await };
+        let arrived_at = under_way.arrived_at.take();
+        under_way.executing = Some(self.node.traces.received(arrived_at, work));
     }
 
     /// Waits for a write as long as the other end accepts anything at all.

@@ -64,6 +64,7 @@ impl TurnWorker {
             }
         };
         let connector = self.connectors.get(&held.session.facts.connector);
+        self.node.traces.started(&held.running, connector.as_deref());
         let running = self.node.metrics.turn_began();
         let mut speaker = Speaker::new(self, &held, connector.as_deref());
         let result = match &connector {

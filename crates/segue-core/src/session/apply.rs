@@ -83,7 +83,7 @@ impl Session {
     fn start_turn(&mut self, token: Position, attempt: AttemptId, input_to: Position) {
         let input_after = self.state.answered_to;
         self.state.floor = match &self.state.floor {
-            Floor::BotDue { turn, why, .. } => {
+            Floor::BotDue { turn, why, run_at } => {
                 self.state.answered_to = input_to;
                 Floor::BotRunning(Running {
                     turn: *turn,
@@ -91,6 +91,7 @@ impl Session {
                     token,
                     attempt,
                     starts: 1,
+                    due_at: *run_at,
                     input_after,
                     input_to,
                     outputs_taken: 0,

@@ -15,7 +15,8 @@ use segue_core::{
     ports::{Answer, Bot, BotError, TurnRequest},
 };
 
-use crate::limits;
+use crate::traces::{self, Ask};
+use crate::{limits, outgoing};
 use request::Signer;
 
 mod answer;
@@ -82,20 +83,38 @@ impl HttpBot {
         Self { client, url, signer: Signer::new(&secret), limits, clock }
     }
 
-    /// Posts a turn. The time and with it the signature are new each time, the turn is not.
-    async fn post(&self, turn: &str, body: &Bytes) -> Result<Response, BotError> {
+    /// Posts a turn, for the first time or again. The time and with it the signature are new each
+    /// time, the turn is not.
+    async fn post(
+        &self,
+        turn: &str,
+        body: &Bytes,
+        resend: u64,
+    ) -> Result<(Response, Ask), BotError> {
         let timestamp = (self.clock)() / 1_000;
-        self.client
+        let ask = traces::ask(&self.url, resend);
+        let mut request = self
+            .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
             .header("x-segue-turn", turn)
             .header("x-segue-timestamp", timestamp)
             .header("x-segue-signature", self.signer.sign(timestamp, body))
-            .body(body.clone())
-            .send()
-            .await
-            .map_err(broken)
+            .body(body.clone());
+        if let Some(traceparent) = ask.traceparent() {
+            request = request.header("traceparent", traceparent);
+        }
+        match request.send().await {
+            Ok(response) => {
+                ask.answered(response.status());
+                Ok((response, ask))
+            }
+            Err(error) => {
+                ask.failed(kind(&error));
+                Err(broken(error))
+            }
+        }
     }
 }
 
@@ -104,14 +123,24 @@ impl Bot for HttpBot {
     async fn answer(&self, request: &TurnRequest) -> Result<Box<dyn Answer>, BotError> {
         let turn = format!("{}.{}", request.session_id, request.turn.0);
         let body = Bytes::from(request::body(request)?);
-        let mut response = self.post(&turn, &body).await?;
+        let (mut response, mut ask) = self.post(&turn, &body, 0).await?;
         if let Some(pause) = pause_before_retry(&response, self.limits) {
             // Nothing is held open meanwhile.
-            drop(response);
+            drop((response, ask));
             tokio::time::sleep(pause).await;
-            response = self.post(&turn, &body).await?;
+            (response, ask) = self.post(&turn, &body, 1).await?;
         }
-        answer::begin(response, self.limits)
+        let is_ok = response.status() == StatusCode::OK;
+        match answer::begin(response, self.limits) {
+            Ok(answer) => Ok(ask.until_end_of(answer)),
+            Err(error) => {
+                // Any other status has said so itself.
+                if is_ok {
+                    ask.failed("answer");
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -134,16 +163,20 @@ fn retry_after_seconds(headers: &HeaderMap) -> Option<u64> {
     value.bytes().all(|it| it.is_ascii_digit()).then(|| value.parse().ok())?
 }
 
-/// A request that did not come through, in words for the log: never the URL, it may hold a secret.
+/// A request that did not come through.
 fn broken(error: reqwest::Error) -> BotError {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        words = format!("{words}: {inner}");
-        cause = inner.source();
+    BotError::Failed(outgoing::in_words(error))
+}
+
+/// Why a request did not come through, as traces have it.
+fn kind(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "request"
     }
-    BotError::Failed(words)
 }
 
 #[cfg(test)]

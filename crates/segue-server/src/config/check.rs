@@ -10,7 +10,7 @@ use segue_core::ConnectorId;
 use super::source::{Place, Source, Table, hint};
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, ConnectorSettings, Handoff,
-    Problems, Secret, SecretsKeySource, Server, StoreUrl, TlsFiles,
+    Problems, Secret, SecretsKeySource, Server, StoreUrl, TlsFiles, Tracing,
 };
 use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
@@ -42,6 +42,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let broker = broker(&source.broker, found);
     let secrets_key = secrets_key(&source.secrets, found);
     let metrics = metrics(&source.metrics, found);
+    let tracing = tracing(&source.tracing, found);
     let limits = limits(&source.limits, &Limits::default(), found);
     let server_limits = server_limits(&source.limits, found);
     unique(&source.bots, "id", found);
@@ -64,6 +65,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
         broker: broker.expect(sound),
         secrets_key: secrets_key.expect(sound),
         metrics,
+        tracing,
         limits,
         server_limits,
         connectors: connectors.into_iter().map(|connector| connector.expect(sound)).collect(),
@@ -206,6 +208,33 @@ fn metrics(table: &Table, problems: &mut Problems) -> Option<SocketAddr> {
         problems.add(place, format!("metrics.listen: {text}"));
     }
     address
+}
+
+fn tracing(table: &Table, problems: &mut Problems) -> Option<Tracing> {
+    let (percent, place) = table.whole("sample_percent").unwrap_or((100, &Place::Program));
+    let sample_percent = u32::try_from(percent).ok().filter(|it| (1..=100).contains(it));
+    if sample_percent.is_none() {
+        let text =
+            format!("{percent} makes no sense, 1 to 100; an empty otlp_url turns traces off");
+        problems.add(place, format!("tracing.sample_percent: {text}"));
+    }
+    let (url, place) = optional(table, "otlp_url")?;
+    let mut otlp_url = match http_url(url) {
+        // A query may hold a key, and the address is shown in places.
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            problems.add(place, "tracing.otlp_url: may have a path, but no query and no fragment");
+            return None;
+        }
+        Ok(url) => url,
+        Err(text) => {
+            problems.add(place, format!("tracing.otlp_url: {text}"));
+            return None;
+        }
+    };
+    if otlp_url.path() == "/" {
+        otlp_url.set_path("/v1/traces");
+    }
+    Some(Tracing { otlp_url, sample_percent: sample_percent? })
 }
 
 /// What a table sets of these limits.

@@ -164,6 +164,7 @@ impl Source {
             Section::Broker => Tables::One(&self.broker),
             Section::Secrets => Tables::One(&self.secrets),
             Section::Metrics => Tables::One(&self.metrics),
+            Section::Tracing => Tables::One(&self.tracing),
             Section::Limits => Tables::One(&self.limits),
             Section::Connectors => Tables::Many(&self.connectors),
             Section::Bots => Tables::Many(&self.bots),

@@ -72,19 +72,21 @@ pub enum Section {
     Broker,
     Secrets,
     Metrics,
+    Tracing,
     Limits,
     Connectors,
     Bots,
 }
 
 impl Section {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Server,
         Self::Tls,
         Self::Store,
         Self::Broker,
         Self::Secrets,
         Self::Metrics,
+        Self::Tracing,
         Self::Limits,
         Self::Connectors,
         Self::Bots,
@@ -98,6 +100,7 @@ impl Section {
             Self::Broker => "broker",
             Self::Secrets => "secrets",
             Self::Metrics => "metrics",
+            Self::Tracing => "tracing",
             Self::Limits => "limits",
             Self::Connectors => "connectors",
             Self::Bots => "bots",
@@ -126,6 +129,7 @@ impl Section {
                 key("key_command", Kind::Text),
             ],
             Self::Metrics => vec![key("listen", Kind::Text)],
+            Self::Tracing => vec![key("otlp_url", Kind::Text), key("sample_percent", Kind::Whole)],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(of_limit);
                 limits().chain(of_bots()).chain(of_server).collect()
@@ -244,6 +248,7 @@ pub struct Source {
     pub broker: Table,
     pub secrets: Table,
     pub metrics: Table,
+    pub tracing: Table,
     pub limits: Table,
     pub connectors: Vec<Table>,
     pub bots: Vec<Table>,
@@ -261,6 +266,7 @@ impl Source {
             broker: Table::new("broker", Place::Program),
             secrets: Table::new("secrets", Place::Program),
             metrics: Table::new("metrics", Place::Program),
+            tracing: Table::new("tracing", Place::Program),
             limits: Table::new("limits", Place::Program),
             connectors: Vec::new(),
             bots: Vec::new(),
@@ -343,6 +349,7 @@ impl Source {
             Section::Broker => &mut self.broker,
             Section::Secrets => &mut self.secrets,
             Section::Metrics => &mut self.metrics,
+            Section::Tracing => &mut self.tracing,
             Section::Limits => &mut self.limits,
             Section::Connectors | Section::Bots => {
                 panic!("section {} is an array of tables", section.name())

@@ -10,6 +10,7 @@ mod environment;
 mod server;
 mod settings;
 mod tls;
+mod tracing;
 
 /// A file in which everything is as it has to be.
 const SOUND: &str = r#"

@@ -70,8 +70,8 @@ enum Start {
     InLog,
     /// It has to be read.
     Wanted,
-    /// Here it is.
-    Here(Frame),
+    /// Here it is, recorded then.
+    Here(Frame, Timestamp),
 }
 
 /// The read that is under way, or what holds the next one up.
@@ -137,8 +137,9 @@ impl Delivery {
         let Some(fetched) = fetched else { return self.take_failed_read(now) };
         self.read = Read::Idle;
         if let Phase::Opening { start: start @ Start::Wanted, .. } = &mut self.phase {
-            let first = fetched.items.into_iter().next().and_then(|it| it.event);
-            *start = first.map_or(Start::Wanted, Start::Here);
+            let first = fetched.items.into_iter().next();
+            let first = first.and_then(|it| Some(Start::Here(it.event?, it.at)));
+            *start = first.unwrap_or(Start::Wanted);
             return true;
         }
         for item in fetched.items {
@@ -260,7 +261,7 @@ impl Delivery {
             Phase::Opening { start, .. } => match start {
                 Start::InLog => !self.queue.is_empty(),
                 Start::Wanted => false,
-                Start::Here(_) => true,
+                Start::Here(..) => true,
             },
             _ => true,
         };
@@ -338,7 +339,10 @@ impl Connection {
     fn send_batch(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {
         let now = context.now;
         let (mut batch, is_first, mut has_more_than_start) = match &self.delivery.phase {
-            Phase::Opening { start: Start::Here(start), .. } => (vec![start.clone()], true, false),
+            Phase::Opening { start: Start::Here(start, at), .. } => {
+                self.last_at = self.last_at.max(*at);
+                (vec![start.clone()], true, false)
+            }
             Phase::Opening { .. } => (vec![], true, false),
             Phase::Replaying { has_more_than_start, .. } => (vec![], false, *has_more_than_start),
             Phase::Settling { .. } | Phase::Live => return,
@@ -369,7 +373,10 @@ impl Connection {
             self.delivery.phase = Phase::Settling { until: last_at + pause_ms };
             return;
         }
-        self.last_at = self.last_at.max(now);
+        if let Some(next) = self.delivery.queue.front() {
+            // Not older than the entry at the cursor either, should the start go out alone.
+            self.last_at = self.last_at.max(next.at);
+        }
         let id = EntryId((context.ids)());
         self.tally.events_sent += batch.len() as u64;
         let batch: Vec<&str> = batch.iter().map(Frame::as_str).collect();

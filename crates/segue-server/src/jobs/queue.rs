@@ -1,7 +1,10 @@
 //! Which turn is next: a bot has so many at once and so many that wait, and connectors that share a
 //! bot take turns. Pure: whoever holds it starts what it gives.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::SystemTime,
+};
 
 use segue_core::{ConnectorId, SessionId, Turn, ports::JobId};
 
@@ -16,6 +19,8 @@ pub struct HeldTurn {
     pub session: SessionId,
     /// Which turn.
     pub turn: Turn,
+    /// When its job was taken, where traces are on.
+    pub taken_at: Option<SystemTime>,
 }
 
 /// The turns of this node that are at work or wait, by bot.

@@ -115,7 +115,7 @@ impl<'a> Speaker<'a> {
         self.asked_at.get_or_insert_with(Instant::now);
     }
 
-    /// Counts the turn, which ended so.
+    /// Counts and traces the turn, which ended so.
     pub fn count(&self, ended: &Result<(), Stop>) {
         let outcome = match (ended, self.failure) {
             (Err(Stop::CutShort), _) => TurnOutcome::CutShort,
@@ -126,6 +126,7 @@ impl<'a> Speaker<'a> {
         };
         let took = self.asked_at.map(|it| it.elapsed());
         self.worker.node.metrics.turn_ended(self.bot(), outcome, took);
+        self.worker.node.traces.ended(outcome);
     }
 
     fn bot(&self) -> &str {
@@ -306,6 +307,7 @@ impl<'a> Speaker<'a> {
             if !outcomes.contains(&Outcome::Unavailable) {
                 if let (0, 1.., Some(asked_at)) = (self.said, count, self.asked_at) {
                     self.worker.node.metrics.turn_first_output(self.bot(), asked_at.elapsed());
+                    self.worker.node.traces.first_output();
                 }
                 self.said += count;
                 return Ok(());

@@ -47,4 +47,5 @@ mod section_9;
 mod smoke;
 mod tls;
 mod topics;
+mod traces;
 mod upgrade;

@@ -7,43 +7,26 @@ use segue_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Bot, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief};
+use crate::support::{
+    Answering, Bot, Collector, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief,
+};
 
 /// Covers 1.2.
 #[tokio::test]
-async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
+async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     let logs = Logs::capture();
     let bot = Bot::start().await;
-    let setup = Setup::new(&bot).sqlite().also("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let collector = Collector::start(Answering::All).await;
+    let setup = Setup::new(&bot)
+        .sqlite()
+        .also("[metrics]\nlisten = \"127.0.0.1:0\"")
+        .also(&collector.config());
     let server = setup.start().await;
     let session =
         server.session(json!({"integration_attributes": {"pin": "attribute-4711"}})).await;
     let token = session.token.clone();
-    let Session { id, .. } = &session;
-
-    // As a header, in the query under both names, and as a sub-protocol; granted and refused.
     let mut talk = session.open_joined().await;
-    let by_name = format!("/ws?session_id={id}&auth_token={token}&cursor={token}");
-    server.request("GET", &by_name).open().await.expect("EVENT_BATCH").await;
-    let offered = format!("segue.v1, bearer.{token}");
-    let path = format!("/ws?session_id={id}");
-    let by_protocol = server.request("GET", &path).header("Sec-WebSocket-Protocol", offered);
-    by_protocol.clone().open().await.expect("EVENT_BATCH").await;
-    let refused = [
-        by_protocol.header("Origin", "https://else.example"),
-        session.socket_request("&cursor=abc").header("Origin", "https://else.example"),
-        server.request("GET", &format!("/ws?session_id=unknown&access_token={token}")),
-        server.request("GET", &format!("/nowhere?access_token={token}")),
-        server.request("POST", &format!("/ws?session_id={id}&access_token={token}")),
-        server.session_request(&format!("{token}x"), &json!({})),
-        server.session_request(&token, &json!({})).body("{"),
-        server.session_request(&token, &json!({})).header("Authorization", &token),
-        server.token_request().header("X-Host", SHOP_TOKEN),
-    ];
-    for request in refused {
-        let status = request.send().await.status;
-        assert!((400..500).contains(&status), "{status}");
-    }
+    shake_hands(&server, &session).await;
     // A turn that goes well and one that fails, and a frame that cannot be read.
     talk.say("my-words-8e1", "k-1").await;
     bot.asked().await.text("bot-words-5c2").await;
@@ -57,6 +40,7 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     let key = use_admin_key(&setup, &server).await;
     let seen = seen_from_outside(&server).await;
     server.stop().await;
+    let traces = collector.text();
 
     let keys = signing_keys(&setup);
     let mut secrets = vec![
@@ -75,10 +59,42 @@ async fn no_log_line_and_no_metric_has_a_token_or_a_secret() {
     secrets.extend(long_texts(&keys));
     assert!(secrets.len() >= 8, "the file of the keys has none: {keys}");
     assert_ne!(logs.lines_with(&session.id), [""; 0], "nothing was logged");
+    // The JOIN and two messages; the greeting and two turns, for which the bot was asked (a span
+    // has the word as its name and as its method).
+    let spans = |name: &str| traces.matches(name).count();
+    assert_eq!((spans("receive"), spans("begun"), spans("POST")), (3, 3, 4), "{traces}");
     for secret in &secrets {
         assert!(secret.len() >= 12, "{secret} may stand anywhere");
         assert_eq!(logs.lines_with(secret), [""; 0], "{secret} is in the log");
         assert!(!seen.contains(secret), "{secret} is in\n{seen}");
+        assert!(!traces.contains(secret), "{secret} is in\n{traces}");
+    }
+}
+
+/// Shows the token as a header, in the query under both names, and as a sub-protocol; it is granted
+/// and refused.
+async fn shake_hands(server: &Running, session: &Session) {
+    let Session { id, token, .. } = session;
+    let by_name = format!("/ws?session_id={id}&auth_token={token}&cursor={token}");
+    server.request("GET", &by_name).open().await.expect("EVENT_BATCH").await;
+    let offered = format!("segue.v1, bearer.{token}");
+    let path = format!("/ws?session_id={id}");
+    let by_protocol = server.request("GET", &path).header("Sec-WebSocket-Protocol", offered);
+    by_protocol.clone().open().await.expect("EVENT_BATCH").await;
+    let refused = [
+        by_protocol.header("Origin", "https://else.example"),
+        session.socket_request("&cursor=abc").header("Origin", "https://else.example"),
+        server.request("GET", &format!("/ws?session_id=unknown&access_token={token}")),
+        server.request("GET", &format!("/nowhere?access_token={token}")),
+        server.request("POST", &format!("/ws?session_id={id}&access_token={token}")),
+        server.session_request(&format!("{token}x"), &json!({})),
+        server.session_request(token, &json!({})).body("{"),
+        server.session_request(token, &json!({})).header("Authorization", token),
+        server.token_request().header("X-Host", SHOP_TOKEN),
+    ];
+    for request in refused {
+        let status = request.send().await.status;
+        assert!((400..500).contains(&status), "{status}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 mod admin;
 mod bot;
+mod collector;
 mod hold;
 mod http;
 mod logs;
@@ -16,6 +17,7 @@ mod tls;
 
 pub use admin::Admin;
 pub use bot::{Asked, Bot};
+pub use collector::{Answering, Collector, attribute, attributes, events, hex, is_error};
 pub use hold::Hold;
 pub use http::{Answer, Request};
 pub use logs::Logs;

@@ -18,6 +18,7 @@ mod situations;
 mod socket;
 mod stops;
 mod store;
+mod takeover;
 mod talk;
 mod turns;
 mod upgrade;

@@ -33,6 +33,10 @@ pub struct Plan {
     pub has_greeting: bool,
     /// So many of a thousand things that a client does are a stop of the bot.
     pub stops_permille: u64,
+    /// Whoever takes a turn over from a worker that hangs dies of it.
+    pub takers_die: bool,
+    /// What is loaded is often an old state by the time it arrives.
+    pub has_late_loads: bool,
     /// Until then everything may misbehave.
     pub active_ms: u64,
     /// Until then everything comes to rest.
@@ -43,21 +47,35 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(seed: u64, dice: &Dice) -> Self {
-        let nodes = usize::try_from(dice.pick(&[1, 2, 2, 3])).unwrap();
-        let limits = limits(dice, nodes);
-        let active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
+        // Not for the dice to say: worlds that found a fault before there were these kinds have to
+        // stay what they were.
+        let (takers_die, has_late_loads) = (seed % 10 == 3, seed % 10 == 5);
+        let mut nodes = usize::try_from(dice.pick(&[1, 2, 2, 3])).unwrap();
+        let mut limits = limits(dice, nodes);
+        let mut active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
+        if takers_die {
+            // Others to take turns over, and turns that outlive two leases.
+            nodes = nodes.max(2);
+            (limits.turn_silence_seconds, limits.turn_seconds) = (60, 60);
+            active_ms = 120_000;
+        }
         // The longest turn, or the longest pause before a greeting is tried again, and some rest.
         let rest_ms = (limits.turn_seconds * 1_000).max(60_000) + 45_000;
         let ending_ms = ending_ms(dice, &limits);
+        let mut weather = weather(dice);
+        if has_late_loads {
+            // What fails is forgotten, and then an old state can be remembered.
+            weather.fails_before_permille = 200;
+        }
         Self {
             nodes,
             sessions: dice.within(2, 4),
-            weather: weather(dice),
+            weather,
             chaos_ms: dice.pick(&[0, 6_000, 12_000, 12_000, 25_000]),
             has_greeting: dice.percent(30),
-            // Not for the dice to say: worlds that found a fault before there was a stop have to
-            // stay what they were.
             stops_permille: if seed % 5 == 1 { 150 } else { 0 },
+            takers_die,
+            has_late_loads,
             active_ms,
             end_ms: active_ms + rest_ms + ending_ms,
             ending_ms,

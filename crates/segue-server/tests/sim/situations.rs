@@ -24,6 +24,7 @@ situations! {
     AllNodesDown,
     RepeatOfTurn,
     SecondWorker,
+    TakerDied,
     PoisonTurnGivenUp,
     CutStreamClosedByNextWorker,
     CommitOfUnknownFate,

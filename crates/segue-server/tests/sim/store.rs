@@ -46,6 +46,10 @@ impl Life {
     pub fn is_dead(&self) -> bool {
         self.is_dead.load(Ordering::Relaxed)
     }
+
+    pub fn is_frozen(&self, now_ms: u64) -> bool {
+        now_ms < self.frozen_until_ms.load(Ordering::Relaxed)
+    }
 }
 
 /// The store in the hands of one node.
@@ -102,12 +106,16 @@ impl NodeStore {
 impl Store for NodeStore {
     async fn append(&self, commit: &Commit) -> Result<Appended, StoreError> {
         self.before("append").await?;
+        let dies_of_it = self.world.dies_of(&self.life, commit);
         let appended = self.world.store.append(commit).await?;
         match &appended {
             Appended::Recorded => self.world.committed(&self.life, commit),
             Appended::Conflict => self.world.count(Situation::Conflict),
             Appended::Duplicate(_) => self.world.count(Situation::DuplicateFoundAtAppend),
             Appended::Taken => self.world.count(Situation::TokenUsedUp),
+        }
+        if dies_of_it && appended == Appended::Recorded {
+            World::crash(&self.world, &self.life);
         }
         let told = self.after("append").await;
         if told.is_err() && appended == Appended::Recorded {
@@ -119,6 +127,10 @@ impl Store for NodeStore {
     async fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.before("load").await?;
         let session = self.world.store.load(id).await?;
+        let (dice, plan) = (&self.world.dice, &self.world.plan);
+        if plan.has_late_loads && self.world.is_active() && dice.percent(60) {
+            tokio::time::sleep(Duration::from_millis(dice.within(50, 1_200))).await;
+        }
         self.after("load").await?;
         Ok(session)
     }

@@ -410,6 +410,7 @@ impl Client {
         if expected.is_live && !expected.is_first_batch {
             self.world.count(Situation::CaughtUpInBatches);
         }
+        let frame_at = frame.timestamp.to_owned();
         let events = frame.events();
         if events.is_empty() || events.len() > 100 {
             self.world.violated(format!("a batch of {} events", events.len()));
@@ -425,6 +426,17 @@ impl Client {
             self.take_event(event, expected, if is_head { Place::Head } else { Place::Batch });
         }
         expected.is_first_batch = false;
+        self.take_time(&frame_at, expected);
+    }
+
+    /// What has no place in the log is not older than anything before it, and nothing after it is.
+    fn take_time(&self, at: &str, expected: &mut Expected) {
+        let newest_at = &expected.newest_at;
+        if at < newest_at.as_str() {
+            let number = self.number;
+            self.world.violated(format!("client {number}: {at} comes after {newest_at}"));
+        }
+        at.clone_into(&mut expected.newest_at);
     }
 
     fn take_event(&mut self, event: &Frame<'_>, expected: &mut Expected, place: Place) {
@@ -489,9 +501,7 @@ impl Client {
         if expected.is_ended && !event.is("HEARTBEAT") && !event.is("SYSTEM_MESSAGE") {
             self.wrong("something after the end", event);
         }
-        if event.timestamp < expected.newest_at.as_str() {
-            self.wrong("time runs backwards", event);
-        }
+        self.take_time(event.timestamp, expected);
         if event.is("POLY_AGENT_THINKING") {
             self.world.count(Situation::Thinking);
             let now_ms = self.world.ms();

@@ -469,6 +469,7 @@ impl World {
         }
         tokio::spawn(World::rage(Arc::clone(world)));
         tokio::spawn(World::administrate(Arc::clone(world)));
+        tokio::spawn(World::hang(Arc::clone(world)));
         for number in 0..world.plan.sessions {
             tokio::spawn(World::converse(Arc::clone(world), number));
         }

@@ -36,6 +36,7 @@ fn every_key_can_be_set_by_a_variable() {
         &source.broker,
         &source.secrets,
         &source.metrics,
+        &source.tracing,
         &source.limits,
     ];
     let tables: Vec<_> =

@@ -9,7 +9,7 @@ fn bot(name: &str) -> BotId {
 }
 
 fn held(number: i64) -> HeldTurn {
-    HeldTurn { job: JobId(number), session: SessionId(1), turn: Turn(1) }
+    HeldTurn { job: JobId(number), session: SessionId(1), turn: Turn(1), taken_at: None }
 }
 
 /// A line for one bot, spoken to in short.

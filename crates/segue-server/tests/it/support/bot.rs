@@ -60,6 +60,11 @@ impl Bot {
         format!("http://{}/turn", self.address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The next turn that it is asked for.
     pub async fn asked(&self) -> Asked {
         let mut asked = self.asked.lock().await;
