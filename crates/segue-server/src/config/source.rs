@@ -129,7 +129,10 @@ impl Section {
                 key("key_command", Kind::Text),
             ],
             Self::Metrics => vec![key("listen", Kind::Text)],
-            Self::Tracing => vec![key("otlp_url", Kind::Text), key("sample_percent", Kind::Whole)],
+            Self::Tracing => vec![
+                key("otlp_url", Kind::Text),
+                key("sample_percent", Kind::Whole { min: 1, max: 100 }),
+            ],
             Self::Limits => {
                 let of_server = ServerLimits::ALL.iter().map(of_limit);
                 limits().chain(of_bots()).chain(of_server).collect()
