@@ -67,7 +67,7 @@ impl Place {
         let url = line.split("on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         let config = config.replace("127.0.0.1:0", url.split("//").nth(1).unwrap());
         fs::write(self.folder.path().join("segue.toml"), config).unwrap();
-        Server { url, child }
+        Server { child, url }
     }
 
     pub fn run(&self, line: &str) -> Output {

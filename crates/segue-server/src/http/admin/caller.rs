@@ -108,10 +108,10 @@ impl Guard {
         if offer.is_on_this_machine && offer.key.is_none() {
             return Ok(Caller { app, name: "this machine".to_owned(), by: By::ThisMachine });
         }
-        let failed = |error| match offer.is_on_this_machine {
+        let failed = |error| {
             // Whoever has the folder can find out its keys in other ways than by trying.
-            true => error,
-            false => self.failed(offer.address, error),
+            let counts = !offer.is_on_this_machine;
+            if counts { self.failed(offer.address, error) } else { error }
         };
         let Some(key) = &offer.key else { return Err(failed(AdminError::NoKey)) };
         let (id, key) = match app.api_keys.recognise(key, app.node.now()).await? {
