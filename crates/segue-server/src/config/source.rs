@@ -6,14 +6,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::{distance, nearest};
+use super::section::{Key, Kind, Section};
 use super::{Environment, Problems};
-use crate::limits::{BotLimits, Limit, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
@@ -25,154 +24,6 @@ pub const OPTIONS: &[(&str, &str)] =
     &[("--listen", "SEGUE_SERVER_LISTEN"), ("--ephemeral", "SEGUE_STORE_URL")];
 
 const PREFIX: &str = "SEGUE_";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Flag,
-    /// A number of which these make sense.
-    Whole {
-        min: u64,
-        max: u64,
-    },
-    Texts,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text => f.write_str("text in quotes"),
-            Self::Flag => f.write_str("true or false"),
-            Self::Whole { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Self::Texts => f.write_str("a list of texts in quotes"),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    pub name: &'static str,
-    pub kind: Kind,
-}
-
-const fn key(name: &'static str, kind: Kind) -> Key {
-    Key { name, kind }
-}
-
-const fn of_limit(limit: &Limit) -> Key {
-    key(limit.name, Kind::Whole { min: limit.min, max: limit.max })
-}
-
-/// A table of the file: one of its own, or one of an array of tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    Server,
-    Tls,
-    Store,
-    Broker,
-    Secrets,
-    Metrics,
-    Tracing,
-    Limits,
-    Connectors,
-    Bots,
-}
-
-impl Section {
-    pub const ALL: [Self; 10] = [
-        Self::Server,
-        Self::Tls,
-        Self::Store,
-        Self::Broker,
-        Self::Secrets,
-        Self::Metrics,
-        Self::Tracing,
-        Self::Limits,
-        Self::Connectors,
-        Self::Bots,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Tls => "tls",
-            Self::Store => "store",
-            Self::Broker => "broker",
-            Self::Secrets => "secrets",
-            Self::Metrics => "metrics",
-            Self::Tracing => "tracing",
-            Self::Limits => "limits",
-            Self::Connectors => "connectors",
-            Self::Bots => "bots",
-        }
-    }
-
-    fn is_array(self) -> bool {
-        matches!(self, Self::Connectors | Self::Bots)
-    }
-
-    /// The keys of one table of this section.
-    pub fn keys(self) -> Vec<Key> {
-        let limits = || Limits::ALL.iter().map(of_limit);
-        let of_bots = || BotLimits::ALL.iter().map(of_limit);
-        match self {
-            Self::Server => vec![
-                key("listen", Kind::Text),
-                key("public_url", Kind::Text),
-                key("trusted_proxies", Kind::Texts),
-            ],
-            Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
-            Self::Store | Self::Broker => vec![key("url", Kind::Text)],
-            Self::Secrets => vec![
-                key("key", Kind::Text),
-                key("key_file", Kind::Text),
-                key("key_command", Kind::Text),
-            ],
-            Self::Metrics => vec![key("listen", Kind::Text)],
-            Self::Tracing => vec![
-                key("otlp_url", Kind::Text),
-                key("sample_percent", Kind::Whole { min: 1, max: 100 }),
-            ],
-            Self::Limits => {
-                let of_server = ServerLimits::ALL.iter().map(of_limit);
-                limits().chain(of_bots()).chain(of_server).collect()
-            }
-            Self::Connectors => [
-                key("id", Kind::Text),
-                key("token", Kind::Text),
-                key("hosts", Kind::Texts),
-                key("apps", Kind::Texts),
-                key("bot", Kind::Text),
-                key("handoff", Kind::Text),
-                key("account", Kind::Text),
-                key("project", Kind::Text),
-                key("labels", Kind::Texts),
-                key("server_only", Kind::Flag),
-                key("disabled", Kind::Flag),
-            ]
-            .into_iter()
-            .chain(limits())
-            .collect(),
-            Self::Bots => [
-                key("id", Kind::Text),
-                key("kind", Kind::Text),
-                key("name", Kind::Text),
-                key("avatar_url", Kind::Text),
-                key("greeting", Kind::Text),
-                key("topics", Kind::Text),
-                key("url", Kind::Text),
-                key("secret", Kind::Text),
-            ]
-            .into_iter()
-            .chain(of_bots())
-            .collect(),
-        }
-    }
-
-    fn key(self, name: &str) -> Option<Key> {
-        self.keys().into_iter().find(|key| key.name == name)
-    }
-}
 
 /// Where a value comes from: the beginning of every message about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,16 +96,10 @@ impl Table {
 /// All that was given.
 #[derive(Debug)]
 pub struct Source {
-    pub server: Table,
-    pub tls: Table,
-    pub store: Table,
-    pub broker: Table,
-    pub secrets: Table,
-    pub metrics: Table,
-    pub tracing: Table,
-    pub limits: Table,
-    pub connectors: Vec<Table>,
-    pub bots: Vec<Table>,
+    /// The sections that are a single table; all of them are there.
+    singles: BTreeMap<Section, Table>,
+    /// Those that are an array of tables; all of them are there.
+    arrays: BTreeMap<Section, Vec<Table>>,
     /// Tables of the file could not be read, so there may be more than these.
     is_torn: bool,
 }
@@ -262,17 +107,12 @@ pub struct Source {
 impl Source {
     /// What the text of a file says. Where its syntax is wrong, only that is reported.
     pub fn read(text: &str, problems: &mut Problems) -> Self {
+        let (arrays, singles): (Vec<_>, Vec<_>) =
+            Section::ALL.into_iter().partition(|it| it.is_array());
+        let table = |it: Section| (it, Table::new(it.name(), Place::Program));
         let mut source = Self {
-            server: Table::new("server", Place::Program),
-            tls: Table::new("tls", Place::Program),
-            store: Table::new("store", Place::Program),
-            broker: Table::new("broker", Place::Program),
-            secrets: Table::new("secrets", Place::Program),
-            metrics: Table::new("metrics", Place::Program),
-            tracing: Table::new("tracing", Place::Program),
-            limits: Table::new("limits", Place::Program),
-            connectors: Vec::new(),
-            bots: Vec::new(),
+            singles: singles.into_iter().map(table).collect(),
+            arrays: arrays.into_iter().map(|it| (it, Vec::new())).collect(),
             is_torn: false,
         };
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -313,7 +153,7 @@ impl Source {
         };
         match (value.get_ref(), section.is_array()) {
             (DeValue::Table(content), false) => {
-                let table = self.single(section);
+                let table = self.one_mut(section);
                 table.place = place;
                 read_table(table, section, content, lines, problems);
             }
@@ -333,7 +173,7 @@ impl Source {
                     }
                     read_table(&mut table, section, content, lines, problems);
                     self.is_torn |= table.text("id").is_none();
-                    self.array(section).push(table);
+                    self.many_mut(section).push(table);
                 }
             }
             (_, false) => problems.add(&place, format!("{name}: expected a table: write [{name}]")),
@@ -344,28 +184,22 @@ impl Source {
         }
     }
 
-    fn single(&mut self, section: Section) -> &mut Table {
-        match section {
-            Section::Server => &mut self.server,
-            Section::Tls => &mut self.tls,
-            Section::Store => &mut self.store,
-            Section::Broker => &mut self.broker,
-            Section::Secrets => &mut self.secrets,
-            Section::Metrics => &mut self.metrics,
-            Section::Tracing => &mut self.tracing,
-            Section::Limits => &mut self.limits,
-            Section::Connectors | Section::Bots => {
-                panic!("section {} is an array of tables", section.name())
-            }
-        }
+    /// The table of a section that is one.
+    pub fn one(&self, section: Section) -> &Table {
+        self.singles.get(&section).expect("the section is a single table")
     }
 
-    fn array(&mut self, section: Section) -> &mut Vec<Table> {
-        match section {
-            Section::Connectors => &mut self.connectors,
-            Section::Bots => &mut self.bots,
-            _ => panic!("section {} is a single table", section.name()),
-        }
+    /// The tables of a section that is an array of them.
+    pub fn many(&self, section: Section) -> &[Table] {
+        self.arrays.get(&section).expect("the section is an array of tables")
+    }
+
+    fn one_mut(&mut self, section: Section) -> &mut Table {
+        self.singles.get_mut(&section).expect("the section is a single table")
+    }
+
+    pub fn many_mut(&mut self, section: Section) -> &mut Vec<Table> {
+        self.arrays.get_mut(&section).expect("the section is an array of tables")
     }
 
     /// Lays the environment over what the file says.
@@ -393,8 +227,8 @@ impl Source {
                         Value::Reported
                     });
                     let table = match target.index {
-                        None => self.single(target.section),
-                        Some(index) => &mut self.array(target.section)[index],
+                        None => self.one_mut(target.section),
+                        Some(index) => &mut self.many_mut(target.section)[index],
                     };
                     table.values.insert(target.key.name, Given { value, place });
                 }
@@ -410,10 +244,10 @@ impl Source {
     fn settable(&self) -> Vec<Settable> {
         let mut settable = Vec::new();
         for section in Section::ALL {
-            let tables: Vec<(Option<usize>, String)> = match section {
-                Section::Connectors => ids(&self.connectors),
-                Section::Bots => ids(&self.bots),
-                _ => vec![(None, String::new())],
+            let tables = if section.is_array() {
+                ids(self.many(section))
+            } else {
+                vec![(None, String::new())]
             };
             for (index, id) in tables {
                 // An id names its table, so it cannot be set from where it is the name.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::source::{Kind, Section};
+use super::section::{Kind, Section};
 use super::*;
 use crate::limits::LimitsOverrides;
 

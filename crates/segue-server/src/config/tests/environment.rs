@@ -29,18 +29,13 @@ fn every_key_can_be_set_by_a_variable() {
     let mut problems = Problems::default();
     source.overlay(&variables, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let singles = [
-        &source.server,
-        &source.tls,
-        &source.store,
-        &source.broker,
-        &source.secrets,
-        &source.metrics,
-        &source.tracing,
-        &source.limits,
-    ];
-    let tables: Vec<_> =
-        singles.into_iter().chain(&source.connectors).chain(&source.bots).collect();
+    let (arrays, singles): (Vec<_>, Vec<_>) =
+        Section::ALL.into_iter().partition(|it| it.is_array());
+    let tables: Vec<_> = singles
+        .into_iter()
+        .map(|it| source.one(it))
+        .chain(arrays.into_iter().flat_map(|it| source.many(it)))
+        .collect();
     for (path, key, given) in expected {
         let table = tables.iter().find(|table| table.path == path).unwrap();
         assert_eq!(table.values.get(key), Some(&given), "{path}.{key}");
