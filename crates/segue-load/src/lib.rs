@@ -48,11 +48,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             // Dropped, everything that was started ends and everything that was made goes.
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
-                bail!("interrupted");
+                bail!("interrupted: nothing is reported of a run that is not over");
             }
-            _ = terminated.recv() => bail!("asked to stop"),
+            _ = terminated.recv() => {
+                bail!("asked to stop: nothing is reported of a run that is not over")
+            }
         }
     });
+    // Threads that keep a schedule or sync a disk are not waited for: who is asked to stop, stops.
+    runtime.shutdown_background();
     let report = report?;
     if options.json {
         println!("{}", report.json());

@@ -6,10 +6,10 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use segue_core::Timestamp;
 use segue_store::{check_copy, copy_database};
 
@@ -29,6 +29,22 @@ pub const DATABASE: &str = "segue.db";
 /// What else of the data folder is kept, where it is there: keys and tokens, without which
 /// conversations are lost to their users and secrets to the server.
 pub const BESIDE: [&str; 4] = [jwt::KEY_FILE, secrets::KEY_FILE, DEMO_TOKEN_FILE, ADMIN_KEY_FILE];
+
+/// What stands in the way of what was asked for: whoever asks has to say more.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAsked {
+    /// Something is in the folder that a backup should go into.
+    #[error("{} is there and not empty; a backup goes into a folder of its own", .0.display())]
+    NotEmpty(PathBuf),
+    /// A restore would be put over what is there.
+    #[error("there is {0} in the data folder already; --force moves aside what is there")]
+    Occupied(String),
+}
+
+/// There is no backup of this name.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is not a backup, or one that was never finished: there is no {} in it", .0.display(), manifest::FILE)]
+pub struct NoBackup(PathBuf);
 
 /// Makes a backup of this database, and of the files beside it, in a folder that is new or empty; a
 /// server may be at work on it. What was acknowledged before the call is in it. Where it fails it
@@ -61,11 +77,9 @@ fn make_target(target: &Path) -> anyhow::Result<bool> {
         Err(error) => return Err(error).with_context(named),
     }
     let mut inside = fs::read_dir(target).with_context(named)?;
-    ensure!(
-        inside.next().is_none(),
-        "{} is there and not empty; a backup goes into a folder of its own",
-        target.display()
-    );
+    if inside.next().is_some() {
+        return Err(NotAsked::NotEmpty(target.to_owned()).into());
+    }
     fs::set_permissions(target, fs::Permissions::from_mode(0o700)).with_context(named)?;
     Ok(false)
 }

@@ -7,7 +7,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use crate::outgoing;
+use crate::outgoing::{self, Trusted};
 
 mod address;
 mod answers;
@@ -21,9 +21,11 @@ mod talk;
 mod terminal;
 mod transcript;
 
-use address::Address;
+pub use address::{Address, BadAddress};
+pub use handshake::HandshakeError;
 use link::Link;
 use screen::{Own, Screen};
+pub use talk::Stopped;
 use talk::{Manner, Talk};
 use terminal::{Look, Terminal};
 use transcript::Transcript;
@@ -41,6 +43,8 @@ pub struct Options {
     pub host: Option<String>,
     /// Ask for whole messages instead of streamed ones.
     pub whole: bool,
+    /// Who vouches for the server; those whom this machine trusts if not given.
+    pub trusted: Option<Trusted>,
 }
 
 /// Holds a conversation until one side ends it or the person leaves.
@@ -53,7 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         (false, false) => Manner::Script,
         (false, true) => Manner::Program,
     };
-    let link = Link::new(server, session);
+    let link = Link::new(server, session, options.trusted.as_ref());
     let screen = screen(&options, manner);
     let talk = Talk::new(manner, link, screen, input::stdin()?, Box::pin(interrupt()));
     talk.run().await

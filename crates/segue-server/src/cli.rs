@@ -10,13 +10,16 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use segue_store::OpenError;
+
 use crate::{
-    chat,
+    backup::{NoBackup, NotAsked},
     config::{Config, ConfigError, Environment, Secret},
     limits,
 };
 
 mod backup;
+mod chat;
 mod config;
 mod connector;
 mod generate;
@@ -42,7 +45,8 @@ Without a configuration file `segue serve` makes a data folder and a demo connec
 Commands that look or change (connector, session, key) work on the data folder while no server runs,
 and otherwise through the admin API of the server: the one of --url, or the one of the configuration on
 this machine. The key is that of --key, or of the file admin-key in the data folder. Looking needs
-neither server nor key where the data folder can be read.
+neither server nor key where the data folder can be read. A key that is given has to be valid wherever
+it goes, and allows what it allows.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 not allowed, 5 server or
 data not reachable.
@@ -61,29 +65,7 @@ pub struct Cli {
 enum Ask {
     /// Run the server.
     Serve(serve::Serve),
-    /// Talk to a server from here.
-    #[command(after_help = "\
-Examples:
-  segue chat
-  segue chat https://chat.example.com --host shop.example.com
-  segue chat --json")]
-    Chat {
-        /// The server.
-        #[arg(value_name = "URL", default_value = "http://localhost:8080")]
-        url: String,
-        /// Print the frames as they come, one a line; read frames' texts from standard input.
-        #[arg(long)]
-        json: bool,
-        /// The connector's token; the demo connector's where the server runs on this machine.
-        #[arg(long, env = "SEGUE_CHAT_TOKEN", hide_env_values = true)]
-        token: Option<String>,
-        /// The host to name as ours; the server's own name if not given.
-        #[arg(long)]
-        host: Option<String>,
-        /// Ask for whole messages instead of streamed ones.
-        #[arg(long)]
-        whole: bool,
-    },
+    Chat(chat::Chat),
     /// The connectors: each an application that talks to the server.
     Connector(connector::Connector),
     /// The conversations.
@@ -158,6 +140,17 @@ impl Failed {
         Failed::Usage(anyhow::Error::msg(text.into()))
     }
 
+    /// A server has refused with this status.
+    fn refused(status: u16, error: anyhow::Error) -> Self {
+        match status {
+            400 => Failed::Usage(error),
+            401 | 403 => Failed::NotAllowed(error),
+            404 => Failed::NotFound(error),
+            429 | 502..=504 => Failed::NotReachable(error),
+            _ => Failed::Work(error),
+        }
+    }
+
     /// A reader that has seen enough, such as `head`, is no failure.
     fn is_unread(&self) -> bool {
         let error = self.error().downcast_ref::<io::Error>();
@@ -168,7 +161,16 @@ impl Failed {
 impl From<anyhow::Error> for Failed {
     fn from(error: anyhow::Error) -> Self {
         // Found while a server starts, but a fault of the configuration all the same.
-        if error.is::<ConfigError>() { Failed::Usage(error) } else { Failed::Work(error) }
+        if error.is::<ConfigError>() || error.is::<NotAsked>() {
+            return Failed::Usage(error);
+        }
+        if error.is::<NoBackup>() {
+            return Failed::NotFound(error);
+        }
+        match error.downcast_ref::<OpenError>() {
+            Some(OpenError::Locked { .. } | OpenError::Files { .. }) => Failed::NotReachable(error),
+            _ => Failed::Work(error),
+        }
     }
 }
 
@@ -186,10 +188,7 @@ impl Cli {
         log(&env, self.ask.log_level());
         let done = match self.ask {
             Ask::Serve(serve) => serve.run(env),
-            Ask::Chat { url, json, token, host, whole } => {
-                let options = chat::Options { url, json, token, host, whole };
-                block_on(async { Ok(chat::run(options).await?) })
-            }
+            Ask::Chat(chat) => block_on(chat.run()),
             Ask::Connector(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Session(it) => with_output(async |out| it.run(&env, out).await),
             Ask::Key(it) => with_output(async |out| it.run(&env, out).await),
@@ -219,7 +218,7 @@ impl Ask {
     fn log_level(&self) -> &'static str {
         match self {
             Ask::Serve(_) => "info",
-            Ask::Chat { .. } => "error",
+            Ask::Chat(_) => "error",
             _ => "warn",
         }
     }

@@ -6,6 +6,7 @@
 mod check;
 mod nearest;
 mod secret;
+mod section;
 mod settings;
 mod source;
 #[cfg(test)]
@@ -22,12 +23,15 @@ use segue_core::ConnectorId;
 pub use check::is_id;
 pub use secret::Secret;
 #[cfg(test)]
+pub(crate) use section::Kind;
+use section::Section;
+#[cfg(test)]
 pub(crate) use settings::OriginFields;
 pub use settings::{Origin, Setting};
-pub use source::VARIABLES_OF_THE_PROGRAM;
-use source::{Given, Place, Source, Value};
 #[cfg(test)]
-pub(crate) use source::{Kind, connector_keys};
+pub(crate) use source::connector_keys;
+use source::{Given, Place, Source, Value};
+pub use source::{OPTIONS, VARIABLES_OF_THE_PROGRAM};
 
 use crate::address::TrustedProxies;
 use crate::http::hosts::Hosts;
@@ -293,7 +297,7 @@ impl Config {
     pub fn demo(token: &Secret, env: &Environment) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();
         let mut source = Source::read(DEMO_TOML, &mut problems);
-        let [connector] = &mut source.connectors[..] else {
+        let [connector] = &mut source.many_mut(Section::Connectors)[..] else {
             panic!("the built-in configuration has one connector");
         };
         let value = Value::Text(token.expose().to_owned());

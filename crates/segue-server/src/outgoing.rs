@@ -5,11 +5,15 @@
 //! Targets that are named in the configuration file may be anywhere, private networks included:
 //! whoever writes that file may reach them anyhow.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use reqwest::{Client, ClientBuilder, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 
-use crate::limits;
+use crate::{
+    limits,
+    serve::tls::{TlsError, read_certificates},
+};
 
 /// What holds for every outgoing request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,58 @@ pub fn client(limits: &OutgoingLimits) -> reqwest::Result<Client> {
             tracing::warn!(%error, "no usable certificates on this machine, https to bots trusts nobody: {error}");
             builder(limits).tls_certs_only([]).build()
         }
+    }
+}
+
+/// The same for whoever trusts these certificates and no others.
+pub fn client_trusting(limits: &OutgoingLimits, trusted: &Trusted) -> reqwest::Result<Client> {
+    install_crypto();
+    trusted.only(builder(limits)).build()
+}
+
+/// Certificates of servers, or of those who vouch for them, that are trusted in place of those of
+/// this machine.
+#[derive(Debug, Clone)]
+pub struct Trusted(Arc<RootCertStore>, Vec<Certificate>);
+
+/// There are no such certificates.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The file cannot be read, or holds none.
+    #[error(transparent)]
+    File(#[from] TlsError),
+    /// One of them is no certificate.
+    #[error("{path} holds a certificate that cannot be used")]
+    Unusable {
+        /// The file.
+        path: String,
+    },
+}
+
+impl Trusted {
+    /// All certificates of a file, PEM.
+    pub fn read(path: &Path) -> Result<Self, TrustError> {
+        let unusable = || TrustError::Unusable { path: path.display().to_string() };
+        let (mut roots, mut certificates) = (RootCertStore::empty(), Vec::new());
+        for der in read_certificates(path)? {
+            certificates.push(Certificate::from_der(&der).map_err(|_| unusable())?);
+            roots.add(CertificateDer::into_owned(der)).map_err(|_| unusable())?;
+        }
+        Ok(Self(Arc::new(roots), certificates))
+    }
+
+    /// A client that trusts nobody else.
+    pub fn only(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder.tls_certs_only(self.1.iter().cloned())
+    }
+
+    /// The same for a connection that is no client's of HTTP.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows both versions");
+        let config = builder.with_root_certificates(Arc::clone(&self.0)).with_no_client_auth();
+        Arc::new(config)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one sync of the disk costs: 4 KiB written over and over, synced each time.
 
-use std::{fs::File, io::Write as _, os::unix::fs::FileExt as _, path::Path, time::Duration};
+use std::{
+    fs::File, io::Write as _, os::unix::fs::FileExt as _, path::Path, sync::Arc, time::Duration,
+};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -16,7 +18,7 @@ use crate::{
 /// The disk under a folder.
 #[derive(Debug)]
 pub struct Disk {
-    file: File,
+    file: Arc<File>,
     _folder: TempDir,
 }
 
@@ -28,27 +30,27 @@ impl Disk {
         let mut file = File::create_new(folder.path().join("disk"))?;
         file.write_all(&vec![1; limits::LOAD_DISK_FILE_BYTES])?;
         file.sync_all()?;
-        Ok(Self { file, _folder: folder })
+        Ok(Self { file: Arc::new(file), _folder: folder })
     }
+}
 
-    fn write(&self, time: Duration) -> anyhow::Result<Sample> {
-        let before = Cpu::now(None)?;
-        let latencies = Latencies::default();
-        let bytes = [7; limits::LOAD_DISK_WRITE_BYTES];
-        let places = (limits::LOAD_DISK_FILE_BYTES / limits::LOAD_DISK_WRITE_BYTES) as u64;
-        let begin = Instant::now();
-        let mut writes = 0;
-        while begin.elapsed() < time {
-            let sent = Instant::now();
-            let place = writes % places * limits::LOAD_DISK_WRITE_BYTES as u64;
-            self.file.write_all_at(&bytes, place)?;
-            self.file.sync_data()?;
-            latencies.note(sent.elapsed());
-            writes += 1;
-        }
-        let seconds = begin.elapsed().as_secs_f64();
-        Ok(Sample::new(writes, seconds, latencies.take(), Cpu::now(None)?.since(before)))
+fn write(file: &File, time: Duration) -> anyhow::Result<Sample> {
+    let before = Cpu::now(None)?;
+    let latencies = Latencies::default();
+    let bytes = [7; limits::LOAD_DISK_WRITE_BYTES];
+    let places = (limits::LOAD_DISK_FILE_BYTES / limits::LOAD_DISK_WRITE_BYTES) as u64;
+    let begin = Instant::now();
+    let mut writes = 0;
+    while begin.elapsed() < time {
+        let sent = Instant::now();
+        let place = writes % places * limits::LOAD_DISK_WRITE_BYTES as u64;
+        file.write_all_at(&bytes, place)?;
+        file.sync_data()?;
+        latencies.note(sent.elapsed());
+        writes += 1;
     }
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(Sample::new(writes, seconds, latencies.take(), Cpu::now(None)?.since(before)))
 }
 
 #[async_trait]
@@ -58,10 +60,14 @@ impl Contender for Disk {
     }
 
     async fn measure(&mut self, time: Duration) -> anyhow::Result<Sample> {
-        tokio::task::block_in_place(|| self.write(time))
+        let file = Arc::clone(&self.file);
+        tokio::task::spawn_blocking(move || write(&file, time)).await?
     }
 
     async fn finish(self: Box<Self>) -> anyhow::Result<()> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

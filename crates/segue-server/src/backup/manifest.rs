@@ -8,12 +8,12 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use segue_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{BESIDE, DATABASE, sync_folder};
+use super::{BESIDE, DATABASE, NoBackup, sync_folder};
 use crate::{limits::MANIFEST_BYTES_MAX, wire};
 
 /// Its name in the backup.
@@ -106,10 +106,9 @@ impl Manifest {
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
         let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "{} is not a backup, or one that was never finished: there is no {FILE} in it",
-                folder.display()
-            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(NoBackup(folder.to_owned()).into());
+            }
             other => other.with_context(|| format!("cannot read {}", path.display()))?,
         };
         let mut text = Vec::new();

@@ -10,12 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use segue_core::Timestamp;
 use segue_store::{check_copy, database_files, lock_folder};
 
 use super::{
-    BESIDE, DATABASE, copy_private, folder_of, make_folder,
+    BESIDE, DATABASE, NotAsked, copy_private, folder_of, make_folder,
     manifest::{FILE, Manifest},
     sync_folder,
 };
@@ -68,10 +68,7 @@ pub fn restore(
     let _lock = lock_folder(database)?;
     let there = what_is_there(database);
     if occupied == Occupied::Refuse && !there.is_empty() {
-        bail!(
-            "there is {} in the data folder already; --force moves aside what is there",
-            names(&there)
-        );
+        return Err(NotAsked::Occupied(names(&there)).into());
     }
     let staged = stage(backup, &manifest, folder)?;
     let aside = if there.is_empty() { None } else { Some(aside_of(folder, now)) };

@@ -27,6 +27,9 @@ pub enum HandshakeError {
     /// There is no HTTP client on this machine.
     #[error("cannot set up HTTP: {0}")]
     Client(reqwest::Error),
+    /// What was given cannot stand in a request.
+    #[error("the token or the host holds what cannot be sent: a line break, or other such signs")]
+    Unsendable,
     /// Nobody answers there.
     #[error("cannot reach {server}: {cause}{hint}")]
     Unreachable {
@@ -97,7 +100,12 @@ struct ErrorBody {
 
 /// Begins a session.
 pub async fn begin(server: &Address, options: &Options) -> Result<Session, HandshakeError> {
-    let client = outgoing::client(&OutgoingLimits::default()).map_err(HandshakeError::Client)?;
+    let (limits, trusted) = (OutgoingLimits::default(), options.trusted.as_ref());
+    let client = match trusted {
+        Some(trusted) => outgoing::client_trusting(&limits, trusted),
+        None => outgoing::client(&limits),
+    };
+    let client = client.map_err(HandshakeError::Client)?;
     let caller = Caller { client, server };
     let Credentials { token, host } = caller.credentials(options).await?;
 
@@ -176,6 +184,9 @@ impl Caller<'_> {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> HandshakeError {
+        if error.is_builder() {
+            return HandshakeError::Unsendable;
+        }
         let is_local = error.is_connect() && self.server.is_here();
         let hint = if is_local { " (is `segue serve` running?)" } else { "" };
         // The outer errors only say that there was a request.

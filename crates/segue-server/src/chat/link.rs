@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{net::TcpStream, time::Instant};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest as _,
@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 };
 
 use super::{address::Address, handshake, handshake::Session};
-use crate::limits;
+use crate::{limits, outgoing::Trusted};
 
 /// With it the access token travels as a sub-protocol, and stays out of access logs.
 const SUB_PROTOCOL: &str = "segue.v1";
@@ -29,6 +29,8 @@ type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 pub struct Link {
     server: Address,
     session: Session,
+    /// What checks the server's certificate, where this machine's own does not.
+    tls: Option<Connector>,
     state: State,
     /// Attempts since something was last heard from the server.
     attempts: u32,
@@ -75,13 +77,15 @@ pub enum Loss {
 
 impl Link {
     /// A link that is not open yet.
-    pub fn new(server: Address, session: Session) -> Self {
-        Self { server, session, state: State::Done, attempts: 0 }
+    pub fn new(server: Address, session: Session, trusted: Option<&Trusted>) -> Self {
+        let tls = trusted.map(|it| Connector::Rustls(it.client_config()));
+        Self { server, session, tls, state: State::Done, attempts: 0 }
     }
 
     /// Begins to open the socket: what comes after the cursor is asked for.
     pub fn open(&mut self, cursor: u64) {
-        let opening = open(self.server.clone(), self.session.clone(), cursor);
+        let (server, session) = (self.server.clone(), self.session.clone());
+        let opening = open(server, session, self.tls.clone(), cursor);
         self.state = State::Opening(Box::pin(opening));
     }
 
@@ -160,7 +164,7 @@ impl Link {
     }
 }
 
-async fn open(server: Address, session: Session, cursor: u64) -> Opened {
+async fn open(server: Address, session: Session, tls: Option<Connector>, cursor: u64) -> Opened {
     let opening = async {
         let mut request = server.socket(&session.id, cursor).as_str().into_client_request()?;
         let protocols = format!("{SUB_PROTOCOL}, bearer.{}", session.access_token);
@@ -172,7 +176,7 @@ async fn open(server: Address, session: Session, cursor: u64) -> Opened {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits::CHAT_FRAME_BYTES_MAX))
             .max_frame_size(Some(limits::CHAT_FRAME_BYTES_MAX));
-        let (socket, _) = client_async_tls_with_config(request, stream, Some(config), None).await?;
+        let (socket, _) = client_async_tls_with_config(request, stream, Some(config), tls).await?;
         Ok(socket)
     };
     match tokio::time::timeout(Duration::from_millis(limits::CHAT_OPEN_MS_MAX), opening).await {

@@ -15,15 +15,31 @@ use crate::limits;
 
 /// Why the conversation cannot go on.
 #[derive(Debug, thiserror::Error)]
-enum Stopped {
+pub enum Stopped {
+    /// It was kept as long as the server keeps them.
     #[error("the server does not know this conversation any more")]
     Unknown,
+    /// The socket is refused for good.
     #[error("the server refused to open the conversation: {status}, {message}")]
-    Refused { status: u16, message: String },
+    Refused {
+        /// With this status.
+        status: u16,
+        /// And these words.
+        message: String,
+    },
+    /// An administrator has ended it.
     #[error("the server took this conversation away (close code {code})")]
-    Revoked { code: u16 },
+    Revoked {
+        /// The code that says so.
+        code: u16,
+    },
+    /// What was said may be lost.
     #[error("messages that the server has not confirmed: {messages}")]
-    Unconfirmed { messages: usize },
+    Unconfirmed {
+        /// How many.
+        messages: usize,
+    },
+    /// The bot has nothing to say.
     #[error("no answer within {} s", limits::CHAT_ANSWERS_MS_MAX / 1_000)]
     Unanswered,
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{Failed, load};
+use super::{Failed, load, reach::must_be_there};
 use crate::{
     backup::{self, Occupied},
     config::{Environment, SecretsKeySource, StoreUrl},
@@ -67,6 +67,7 @@ impl Backup {
     pub(super) fn run(self, env: &Environment, out: &mut dyn Write) -> Result<(), Failed> {
         let config = load(self.config.as_deref(), env)?;
         let database = database(&config.store)?;
+        must_be_there(database)?;
         let manifest = backup::make(database, &self.target, &*server::sources().now)?;
         let kept_elsewhere = match config.secrets_key {
             SecretsKeySource::DataFolder => None,

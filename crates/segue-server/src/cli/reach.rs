@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request},
+    http::{HeaderValue, Method, Request},
 };
 use clap::Args;
 use http_body_util::BodyExt;
@@ -21,12 +21,14 @@ use segue_store::{OpenError, SqliteOptions, SqliteStore};
 use serde_json::Value;
 use tower_service::Service;
 
-use super::{Failed, load};
+use super::{Failed, chat::untrusted, load};
 use crate::{
     api_keys::ADMIN_KEY_FILE,
+    chat,
     config::{Config, Environment, StoreUrl},
     http::{self, admin::OnThisMachine},
-    limits, outgoing,
+    limits,
+    outgoing::{self, Trusted},
     serve::Peer,
     server,
 };
@@ -50,6 +52,9 @@ pub struct Reach {
     /// The configuration file; `./segue.toml` if it is there.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Trust the certificates in this file, PEM, and no others.
+    #[arg(long, env = "SEGUE_CA", global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// JSON instead of tables, one object a line.
     #[arg(long, global = true)]
     pub json: bool,
@@ -75,72 +80,76 @@ pub enum Api {
 pub struct There {
     client: reqwest::Client,
     url: String,
-    key: String,
+    /// What may be wrong where nobody answers.
+    hint: &'static str,
+    key: HeaderValue,
 }
 
 pub struct Here {
     router: Router,
     store: Arc<SqliteStore>,
+    /// The key that was given, if any: it allows what it allows elsewhere.
+    key: Option<HeaderValue>,
 }
 
 impl Reach {
     /// Gets at the API.
     pub(super) async fn open(&self, intent: Intent, env: &Environment) -> Result<Api, Failed> {
+        let key = self.key()?;
         if let Some(url) = &self.url {
-            let folder = self.folder_for(url, env);
-            return self.there(&Address::of_url(url), folder.as_deref());
+            let server = chat::Address::parse(url).map_err(|it| Failed::Usage(it.into()))?;
+            let key = match key {
+                Some(key) => key,
+                None => self.key_for(&server, env)?,
+            };
+            return self.there(&Address::of_url(&server), key);
         }
         let config = load(self.config.as_deref(), env)?;
         let StoreUrl::Sqlite(path) = &config.store else {
             // What is in memory is known to its server only.
-            return self.there(&Address::of_config(&config), None);
+            let key = key.ok_or_else(no_key_in_memory)?;
+            return self.there(&Address::of_config(&config), key);
         };
-        if !path.exists() {
-            return Err(Failed::NotReachable(anyhow::anyhow!(
-                "there is no database {}: start the server once, or name its configuration with \
-                 --config or its address with --url",
-                path.display()
-            )));
-        }
+        must_be_there(path)?;
         let opened = match intent {
             Intent::Look => SqliteStore::open_read_only(path),
             Intent::Change => SqliteStore::open(SqliteOptions::new(path)),
         };
         match opened {
-            Ok(store) => Here::open(config, Arc::new(store)).await,
+            Ok(store) => Here::open(config, Arc::new(store), key).await,
             Err(OpenError::Locked { .. }) => {
-                self.there(&Address::of_config(&config), config.store.folder())
+                let key = match (key, config.store.folder()) {
+                    (Some(key), _) => key,
+                    (None, Some(folder)) => key_in(folder)?,
+                    (None, None) => return Err(no_key_in_memory()),
+                };
+                self.there(&Address::of_config(&config), key)
             }
-            Err(error) => Err(Failed::Work(error.into())),
+            Err(error) => Err(anyhow::Error::new(error).into()),
         }
     }
 
-    /// The folder whose key may go to this address: only to this machine.
-    fn folder_for(&self, url: &str, env: &Environment) -> Option<PathBuf> {
-        let url = reqwest::Url::parse(url).ok()?;
-        let is_here = match url.host_str()? {
-            "localhost" => true,
-            host => host.trim_matches(['[', ']']).parse().is_ok_and(|it: IpAddr| it.is_loopback()),
-        };
-        let config = load(self.config.as_deref(), env).ok().filter(|_| is_here)?;
-        config.store.folder().map(Path::to_owned)
+    /// The key that was given, as it is sent. Whatever was given counts, so that what goes wrong
+    /// with it is told: without a key, this machine may do everything.
+    fn key(&self) -> Result<Option<HeaderValue>, Failed> {
+        self.key.as_deref().map(bearer).transpose()
     }
 
-    fn there(&self, address: &Address, folder: Option<&Path>) -> Result<Api, Failed> {
-        let key = match (&self.key, folder) {
-            (Some(key), _) => key.trim().to_owned(),
-            (None, Some(folder)) => {
-                let path = folder.join(ADMIN_KEY_FILE);
-                let read = std::fs::read_to_string(&path);
-                let context =
-                    || format!("there is no --key, and {} cannot be read", path.display());
-                read.with_context(context).map_err(Failed::NotAllowed)?.trim().to_owned()
-            }
-            (None, None) => {
-                let text = "a server elsewhere needs a key: --key or SEGUE_ADMIN_KEY";
-                return Err(Failed::NotAllowed(anyhow::anyhow!(text)));
-            }
-        };
+    /// The key of the data folder, for this address: it goes to this machine only.
+    fn key_for(&self, server: &chat::Address, env: &Environment) -> Result<HeaderValue, Failed> {
+        let host = server.host();
+        let bare = host.trim_matches(['[', ']']);
+        if host != "localhost" && !bare.parse().is_ok_and(|it: IpAddr| it.is_loopback()) {
+            let text = "a server elsewhere needs a key: --key or SEGUE_ADMIN_KEY";
+            return Err(Failed::NotAllowed(anyhow::anyhow!(text)));
+        }
+        match load(self.config.as_deref(), env)?.store.folder() {
+            Some(folder) => key_in(folder),
+            None => Err(no_key_in_memory()),
+        }
+    }
+
+    fn there(&self, address: &Address, key: HeaderValue) -> Result<Api, Failed> {
         outgoing::install_crypto();
         // No proxy of the environment: the key goes to the server and to nobody in between.
         let mut client = reqwest::Client::builder()
@@ -150,10 +159,49 @@ impl Reach {
         if let Some((name, socket)) = &address.by_name {
             client = client.resolve(name, *socket);
         }
+        if let Some(path) = &self.ca {
+            client = Trusted::read(path).map_err(untrusted)?.only(client);
+        }
         let client = client.build().context("cannot make a client")?;
         let url = address.url.trim_end_matches('/').to_owned();
-        Ok(Api::There(There { client, url, key }))
+        Ok(Api::There(There { client, url, hint: address.hint, key }))
     }
+}
+
+/// Looking makes nothing, and neither does a backup.
+pub fn must_be_there(database: &Path) -> Result<(), Failed> {
+    if database.exists() {
+        return Ok(());
+    }
+    Err(Failed::NotReachable(anyhow::anyhow!(
+        "there is no database {}: start the server once, or name its configuration with --config",
+        database.display()
+    )))
+}
+
+/// The key that the first start has left in a data folder.
+fn key_in(folder: &Path) -> Result<HeaderValue, Failed> {
+    let path = folder.join(ADMIN_KEY_FILE);
+    let context = || format!("there is no --key, and {} cannot be read", path.display());
+    let key = std::fs::read_to_string(&path).with_context(context).map_err(Failed::NotAllowed)?;
+    bearer(&key)
+}
+
+fn bearer(key: &str) -> Result<HeaderValue, Failed> {
+    let key = key.trim();
+    let header = HeaderValue::try_from(format!("Bearer {key}")).ok().filter(|_| !key.is_empty());
+    let mut header = header.ok_or_else(|| {
+        Failed::NotAllowed(anyhow::anyhow!("what is given as a key of the admin API is none"))
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn no_key_in_memory() -> Failed {
+    Failed::NotAllowed(anyhow::anyhow!(
+        "the configuration keeps conversations in memory, and such a server has no key of its admin \
+         API: nobody can look after it"
+    ))
 }
 
 /// Where a server is.
@@ -161,12 +209,18 @@ struct Address {
     url: String,
     /// The name in the URL stands for this socket, whatever the name service says of it.
     by_name: Option<(String, SocketAddr)>,
+    /// What may be wrong where nobody answers.
+    hint: &'static str,
 }
+
+/// The data folder is in use, but by whom?
+const LISTENS_ELSEWHERE: &str =
+    ", which is `server.listen` of the configuration; name the address with --url if it is another";
 
 impl Address {
     /// As somebody wrote it.
-    fn of_url(url: &str) -> Self {
-        Self { url: url.to_owned(), by_name: None }
+    fn of_url(server: &chat::Address) -> Self {
+        Self { url: server.to_string(), by_name: None, hint: "" }
     }
 
     /// Where the server of a configuration is reached from its own machine: on the socket that it
@@ -180,15 +234,17 @@ impl Address {
             other => other,
         };
         let socket = SocketAddr::new(ip, listen.port());
+        let hint = LISTENS_ELSEWHERE;
         if config.tls.is_none() {
-            return Self { url: format!("http://{socket}"), by_name: None };
+            return Self { url: format!("http://{socket}"), by_name: None, hint };
         }
         let public = reqwest::Url::parse(&config.server.public_url).ok();
         match public.as_ref().and_then(reqwest::Url::domain) {
-            None => Self { url: format!("https://{socket}"), by_name: None },
+            None => Self { url: format!("https://{socket}"), by_name: None, hint },
             Some(name) => Self {
                 url: format!("https://{name}:{}", socket.port()),
                 by_name: Some((name.to_owned(), socket)),
+                hint,
             },
         }
     }
@@ -250,12 +306,12 @@ impl There {
         let url = format!("{}{path}", self.url);
         let unreachable = |error: reqwest::Error| {
             let error = anyhow::Error::new(error.without_url());
-            Failed::NotReachable(error.context(format!("cannot reach {}", self.url)))
+            Failed::NotReachable(error.context(format!("cannot reach {}{}", self.url, self.hint)))
         };
         let request = self
             .client
             .request(method, url)
-            .header("Authorization", format!("Bearer {}", self.key))
+            .header("Authorization", self.key.clone())
             .header("Content-Type", "application/json")
             .body(body);
         let answer = request.send().await.map_err(unreachable)?;
@@ -270,9 +326,13 @@ impl There {
 }
 
 impl Here {
-    async fn open(config: Config, store: Arc<SqliteStore>) -> Result<Api, Failed> {
+    async fn open(
+        config: Config,
+        store: Arc<SqliteStore>,
+        key: Option<HeaderValue>,
+    ) -> Result<Api, Failed> {
         let app = server::offline(config, Arc::<SqliteStore>::clone(&store)).await?;
-        Ok(Api::Here(Box::new(Self { router: http::router(app), store })))
+        Ok(Api::Here(Box::new(Self { router: http::router(app), store, key })))
     }
 
     async fn send(
@@ -281,7 +341,11 @@ impl Here {
         path: &str,
         body: String,
     ) -> Result<(u16, String), Failed> {
-        let request = Request::builder()
+        let request = match self.key.clone() {
+            Some(key) => Request::builder().header("Authorization", key),
+            None => Request::builder(),
+        };
+        let request = request
             .method(method)
             .uri(path)
             .extension(OnThisMachine)
@@ -302,13 +366,7 @@ fn refused(status: u16, text: &str) -> Failed {
     let body: Value = serde_json::from_str(text).unwrap_or_default();
     let message = body["message"].as_str().unwrap_or("the server refuses without a word");
     let error = anyhow::anyhow!("{message} ({status})");
-    match status {
-        400 => Failed::Usage(error),
-        401 | 403 => Failed::NotAllowed(error),
-        404 => Failed::NotFound(error),
-        429 | 502..=504 => Failed::NotReachable(error),
-        _ => Failed::Work(error),
-    }
+    Failed::refused(status, error)
 }
 
 /// A text as a part of a path.

@@ -1,6 +1,7 @@
 //! `segue serve`.
 
 use std::{
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
 };
@@ -12,7 +13,7 @@ use tracing::{info, warn};
 use super::{Done, Failed, block_on, load, read};
 use crate::{
     bot::knowledge::Knowledge,
-    config::{BotKind, Config, Environment, StoreUrl},
+    config::{BotKind, Config, Environment, OPTIONS, StoreUrl},
     http::DemoConnector,
     server::{self, Server, Tweaks},
     supervisor::{self, NotifyState},
@@ -42,17 +43,22 @@ impl Serve {
     pub(super) fn run(self, mut env: Environment) -> Done {
         // What is said on the command line goes before file and environment.
         if let Some(listen) = self.listen {
-            env.insert("SEGUE_SERVER_LISTEN".to_owned(), listen.to_string());
+            env.insert("--listen".to_owned(), listen.to_string());
             env.entry("SEGUE_SERVER_PUBLIC_URL".to_owned()).or_insert(format!("http://{listen}"));
         }
         if self.ephemeral {
-            env.insert("SEGUE_STORE_URL".to_owned(), "memory:".to_owned());
+            env.insert("--ephemeral".to_owned(), "memory:".to_owned());
+        }
+        for (option, variable) in OPTIONS {
+            if env.contains_key(*option) {
+                env.remove(*variable);
+            }
         }
         let path = self.config.as_deref();
         let mut config = load(path, &env).and_then(with_files)?;
         let mut demo = None;
         if read(path)?.is_none() {
-            let token = server::demo_token(config.store.folder())?;
+            let token = server::demo_token(config.store.folder()).map_err(Failed::NotReachable)?;
             config = Config::demo(&token, &env).map_err(|it| Failed::Usage(it.into()))?;
             demo = Some(DemoConnector { token, host: "localhost".to_owned() });
         }
@@ -101,14 +107,9 @@ async fn run(
     let is_of_use = !config.connectors.is_empty();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let server = Server::start(config, demo, Tweaks { listener, ..Tweaks::default() }).await?;
-    greet(scheme, server.address(), &store, is_demo);
-    if !is_of_use {
-        println!(
-            "Nobody can open a session yet: it takes a [[connectors]] and a [[bots]] in the \
-             configuration file. `segue config default` shows both, as comments to be uncommented; \
-             without a file there is a demonstration."
-        );
-    }
+    // Whoever reads it may have seen enough; the server goes on all the same.
+    let greeting = greeting(scheme, server.address(), &store, is_demo, is_of_use);
+    let _ = io::stdout().write_all(greeting.as_bytes());
     supervisor::tell(&NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => info!("asked to stop"),
@@ -120,16 +121,36 @@ async fn run(
     Ok(())
 }
 
-fn greet(scheme: &str, address: SocketAddr, store: &StoreUrl, is_demo: bool) {
+fn greeting(
+    scheme: &str,
+    address: SocketAddr,
+    store: &StoreUrl,
+    is_demo: bool,
+    is_of_use: bool,
+) -> String {
     let kept = match store.folder() {
         Some(folder) => format!("in the folder {}", folder.display()),
         None => "in memory, until it stops".to_owned(),
     };
-    println!("Segue listens on {scheme}://{address} and keeps conversations {kept}.");
-    if is_demo {
-        println!(
-            "Try it: open {scheme}://{address} in a browser, or run `segue chat {scheme}://{address}`."
-        );
-        println!("There is no segue.toml; `segue config default` prints one to start from.");
+    let mut lines =
+        vec![format!("Segue listens on {scheme}://{address} and keeps conversations {kept}.")];
+    if store.folder().is_none() {
+        let text = "Its admin API has no key, so nobody can use it: that takes a data folder.";
+        lines.push(text.to_owned());
     }
+    if is_demo {
+        lines.push(format!(
+            "Try it: open {scheme}://{address} in a browser, or run `segue chat {scheme}://{address}`."
+        ));
+        let text = "There is no segue.toml; `segue config default` prints one to start from.";
+        lines.push(text.to_owned());
+    }
+    if !is_of_use {
+        let text = "Nobody can open a session yet: it takes a [[connectors]] and a [[bots]] in the \
+                    configuration file. `segue config default` shows both, as comments to be \
+                    uncommented; without a file there is a demonstration.";
+        lines.push(text.to_owned());
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use segue_core::ConnectorId;
 
+use super::section::Section;
 use super::source::{Place, Source, Table, hint};
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, ConnectorSettings, Handoff,
@@ -36,24 +37,32 @@ const BURSTS: [(&str, &str); 4] = [
 /// The whole configuration, or everything that is wrong with it, earlier problems included.
 pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigError> {
     let found = &mut problems;
-    let server = server(&source.server, found);
-    let tls = tls(&source.tls, found);
-    let store = store(&source.store, found);
-    let broker = broker(&source.broker, found);
-    let secrets_key = secrets_key(&source.secrets, found);
-    let metrics = metrics(&source.metrics, found);
-    let tracing = tracing(&source.tracing, found);
-    let limits = limits(&source.limits, &Limits::default(), found);
-    let server_limits = server_limits(&source.limits, found);
-    unique(&source.bots, "id", found);
-    unique(&source.connectors, "id", found);
-    unique(&source.connectors, "token", found);
-    let bot_limits = bot_limits(&source.limits, &BotLimits::default(), found);
-    let bots: Vec<_> = source.bots.iter().map(|table| bot(table, &bot_limits, found)).collect();
-    let names: BTreeSet<&str> =
-        source.bots.iter().filter_map(|table| table.text("id")).map(|(id, _)| id).collect();
-    let connectors: Vec<_> =
-        source.connectors.iter().map(|table| connector(table, &limits, &names, found)).collect();
+    let server = server(source.one(Section::Server), found);
+    let tls = tls(source.one(Section::Tls), found);
+    let store = store(source.one(Section::Store), found);
+    let broker = broker(source.one(Section::Broker), found);
+    let secrets_key = secrets_key(source.one(Section::Secrets), found);
+    let metrics = metrics(source.one(Section::Metrics), found);
+    let tracing = tracing(source.one(Section::Tracing), found);
+    let limits = limits(source.one(Section::Limits), &Limits::default(), found);
+    let server_limits = server_limits(source.one(Section::Limits), found);
+    unique(source.many(Section::Bots), "id", found);
+    unique(source.many(Section::Connectors), "id", found);
+    unique(source.many(Section::Connectors), "token", found);
+    let bot_limits = bot_limits(source.one(Section::Limits), &BotLimits::default(), found);
+    let bots: Vec<_> =
+        source.many(Section::Bots).iter().map(|table| bot(table, &bot_limits, found)).collect();
+    let names: BTreeSet<&str> = source
+        .many(Section::Bots)
+        .iter()
+        .filter_map(|table| table.text("id"))
+        .map(|(id, _)| id)
+        .collect();
+    let connectors: Vec<_> = source
+        .many(Section::Connectors)
+        .iter()
+        .map(|table| connector(table, &limits, &names, found))
+        .collect();
     if !problems.is_empty() {
         return Err(problems.into_error());
     }
@@ -79,7 +88,8 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
 
 /// The demonstration gives its token to whoever opens the page.
 pub fn loopback_only(source: &Source, problems: &mut Problems) {
-    let (listen, place) = source.server.text("listen").unwrap_or((LISTEN, &Place::Program));
+    let (listen, place) =
+        source.one(Section::Server).text("listen").unwrap_or((LISTEN, &Place::Program));
     if listen.parse().is_ok_and(|address: std::net::SocketAddr| !address.ip().is_loopback()) {
         problems.add(
             place,
@@ -544,8 +554,11 @@ fn warnings(config: &Config, source: &Source) -> Vec<String> {
             connector.id
         ));
     }
-    let tables = std::iter::once((&source.limits, &config.limits));
-    let own = source.connectors.iter().zip(config.connectors.iter().map(|it| &it.settings.limits));
+    let tables = std::iter::once((source.one(Section::Limits), &config.limits));
+    let own = source
+        .many(Section::Connectors)
+        .iter()
+        .zip(config.connectors.iter().map(|it| &it.settings.limits));
     for (table, limits) in tables.chain(own) {
         for name in ["connection_idle_seconds", "idle_seconds"] {
             if table.whole(name).is_some()

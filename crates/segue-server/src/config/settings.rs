@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::Problems;
-use super::source::{Given, Place, Section, Source, Table, Value};
+use super::section::Section;
+use super::source::{Given, Place, Source, Table, Value};
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
@@ -157,17 +158,10 @@ pub(super) enum Tables<'s> {
 
 impl Source {
     fn tables(&self, section: Section) -> Tables<'_> {
-        match section {
-            Section::Server => Tables::One(&self.server),
-            Section::Tls => Tables::One(&self.tls),
-            Section::Store => Tables::One(&self.store),
-            Section::Broker => Tables::One(&self.broker),
-            Section::Secrets => Tables::One(&self.secrets),
-            Section::Metrics => Tables::One(&self.metrics),
-            Section::Tracing => Tables::One(&self.tracing),
-            Section::Limits => Tables::One(&self.limits),
-            Section::Connectors => Tables::Many(&self.connectors),
-            Section::Bots => Tables::Many(&self.bots),
+        if section.is_array() {
+            Tables::Many(self.many(section))
+        } else {
+            Tables::One(self.one(section))
         }
     }
 }

@@ -6,157 +6,24 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::{distance, nearest};
+use super::section::{Key, Kind, Section};
 use super::{Environment, Problems};
-use crate::limits::{BotLimits, Limits, ServerLimits};
 
 /// Variables that belong to the program but are no keys of the configuration.
 pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
-    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY"];
+    &["SEGUE_CONFIG", "SEGUE_LOG", "SEGUE_LOG_FORMAT", "SEGUE_URL", "SEGUE_ADMIN_KEY", "SEGUE_CA"];
+
+/// Options of `segue serve` that set what a variable sets, and go before it: each stands in the
+/// environment under its own name, so that messages name what was written.
+pub const OPTIONS: &[(&str, &str)] =
+    &[("--listen", "SEGUE_SERVER_LISTEN"), ("--ephemeral", "SEGUE_STORE_URL")];
 
 const PREFIX: &str = "SEGUE_";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Flag,
-    Whole,
-    Texts,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text in quotes",
-            Self::Flag => "true or false",
-            Self::Whole => "a whole number, 0 or more",
-            Self::Texts => "a list of texts in quotes",
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    pub name: &'static str,
-    pub kind: Kind,
-}
-
-const fn key(name: &'static str, kind: Kind) -> Key {
-    Key { name, kind }
-}
-
-/// A table of the file: one of its own, or one of an array of tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    Server,
-    Tls,
-    Store,
-    Broker,
-    Secrets,
-    Metrics,
-    Tracing,
-    Limits,
-    Connectors,
-    Bots,
-}
-
-impl Section {
-    pub const ALL: [Self; 10] = [
-        Self::Server,
-        Self::Tls,
-        Self::Store,
-        Self::Broker,
-        Self::Secrets,
-        Self::Metrics,
-        Self::Tracing,
-        Self::Limits,
-        Self::Connectors,
-        Self::Bots,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Tls => "tls",
-            Self::Store => "store",
-            Self::Broker => "broker",
-            Self::Secrets => "secrets",
-            Self::Metrics => "metrics",
-            Self::Tracing => "tracing",
-            Self::Limits => "limits",
-            Self::Connectors => "connectors",
-            Self::Bots => "bots",
-        }
-    }
-
-    fn is_array(self) -> bool {
-        matches!(self, Self::Connectors | Self::Bots)
-    }
-
-    /// The keys of one table of this section.
-    pub fn keys(self) -> Vec<Key> {
-        let limits = || Limits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
-        let of_bots = || BotLimits::ALL.iter().map(|limit| key(limit.name, Kind::Whole));
-        match self {
-            Self::Server => vec![
-                key("listen", Kind::Text),
-                key("public_url", Kind::Text),
-                key("trusted_proxies", Kind::Texts),
-            ],
-            Self::Tls => vec![key("certificate", Kind::Text), key("key", Kind::Text)],
-            Self::Store | Self::Broker => vec![key("url", Kind::Text)],
-            Self::Secrets => vec![
-                key("key", Kind::Text),
-                key("key_file", Kind::Text),
-                key("key_command", Kind::Text),
-            ],
-            Self::Metrics => vec![key("listen", Kind::Text)],
-            Self::Tracing => vec![key("otlp_url", Kind::Text), key("sample_percent", Kind::Whole)],
-            Self::Limits => {
-                let of_server = ServerLimits::ALL.iter().map(|it| key(it.name, Kind::Whole));
-                limits().chain(of_bots()).chain(of_server).collect()
-            }
-            Self::Connectors => [
-                key("id", Kind::Text),
-                key("token", Kind::Text),
-                key("hosts", Kind::Texts),
-                key("apps", Kind::Texts),
-                key("bot", Kind::Text),
-                key("handoff", Kind::Text),
-                key("account", Kind::Text),
-                key("project", Kind::Text),
-                key("labels", Kind::Texts),
-                key("server_only", Kind::Flag),
-                key("disabled", Kind::Flag),
-            ]
-            .into_iter()
-            .chain(limits())
-            .collect(),
-            Self::Bots => [
-                key("id", Kind::Text),
-                key("kind", Kind::Text),
-                key("name", Kind::Text),
-                key("avatar_url", Kind::Text),
-                key("greeting", Kind::Text),
-                key("topics", Kind::Text),
-                key("url", Kind::Text),
-                key("secret", Kind::Text),
-            ]
-            .into_iter()
-            .chain(of_bots())
-            .collect(),
-        }
-    }
-
-    fn key(self, name: &str) -> Option<Key> {
-        self.keys().into_iter().find(|key| key.name == name)
-    }
-}
 
 /// Where a value comes from: the beginning of every message about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -229,16 +96,10 @@ impl Table {
 /// All that was given.
 #[derive(Debug)]
 pub struct Source {
-    pub server: Table,
-    pub tls: Table,
-    pub store: Table,
-    pub broker: Table,
-    pub secrets: Table,
-    pub metrics: Table,
-    pub tracing: Table,
-    pub limits: Table,
-    pub connectors: Vec<Table>,
-    pub bots: Vec<Table>,
+    /// The sections that are a single table; all of them are there.
+    singles: BTreeMap<Section, Table>,
+    /// Those that are an array of tables; all of them are there.
+    arrays: BTreeMap<Section, Vec<Table>>,
     /// Tables of the file could not be read, so there may be more than these.
     is_torn: bool,
 }
@@ -246,17 +107,12 @@ pub struct Source {
 impl Source {
     /// What the text of a file says. Where its syntax is wrong, only that is reported.
     pub fn read(text: &str, problems: &mut Problems) -> Self {
+        let (arrays, singles): (Vec<_>, Vec<_>) =
+            Section::ALL.into_iter().partition(|it| it.is_array());
+        let table = |it: Section| (it, Table::new(it.name(), Place::Program));
         let mut source = Self {
-            server: Table::new("server", Place::Program),
-            tls: Table::new("tls", Place::Program),
-            store: Table::new("store", Place::Program),
-            broker: Table::new("broker", Place::Program),
-            secrets: Table::new("secrets", Place::Program),
-            metrics: Table::new("metrics", Place::Program),
-            tracing: Table::new("tracing", Place::Program),
-            limits: Table::new("limits", Place::Program),
-            connectors: Vec::new(),
-            bots: Vec::new(),
+            singles: singles.into_iter().map(table).collect(),
+            arrays: arrays.into_iter().map(|it| (it, Vec::new())).collect(),
             is_torn: false,
         };
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -297,7 +153,7 @@ impl Source {
         };
         match (value.get_ref(), section.is_array()) {
             (DeValue::Table(content), false) => {
-                let table = self.single(section);
+                let table = self.one_mut(section);
                 table.place = place;
                 read_table(table, section, content, lines, problems);
             }
@@ -317,7 +173,7 @@ impl Source {
                     }
                     read_table(&mut table, section, content, lines, problems);
                     self.is_torn |= table.text("id").is_none();
-                    self.array(section).push(table);
+                    self.many_mut(section).push(table);
                 }
             }
             (_, false) => problems.add(&place, format!("{name}: expected a table: write [{name}]")),
@@ -328,39 +184,35 @@ impl Source {
         }
     }
 
-    fn single(&mut self, section: Section) -> &mut Table {
-        match section {
-            Section::Server => &mut self.server,
-            Section::Tls => &mut self.tls,
-            Section::Store => &mut self.store,
-            Section::Broker => &mut self.broker,
-            Section::Secrets => &mut self.secrets,
-            Section::Metrics => &mut self.metrics,
-            Section::Tracing => &mut self.tracing,
-            Section::Limits => &mut self.limits,
-            Section::Connectors | Section::Bots => {
-                panic!("section {} is an array of tables", section.name())
-            }
-        }
+    /// The table of a section that is one.
+    pub fn one(&self, section: Section) -> &Table {
+        self.singles.get(&section).expect("the section is a single table")
     }
 
-    fn array(&mut self, section: Section) -> &mut Vec<Table> {
-        match section {
-            Section::Connectors => &mut self.connectors,
-            Section::Bots => &mut self.bots,
-            _ => panic!("section {} is a single table", section.name()),
-        }
+    /// The tables of a section that is an array of them.
+    pub fn many(&self, section: Section) -> &[Table] {
+        self.arrays.get(&section).expect("the section is an array of tables")
+    }
+
+    fn one_mut(&mut self, section: Section) -> &mut Table {
+        self.singles.get_mut(&section).expect("the section is a single table")
+    }
+
+    pub fn many_mut(&mut self, section: Section) -> &mut Vec<Table> {
+        self.arrays.get_mut(&section).expect("the section is an array of tables")
     }
 
     /// Lays the environment over what the file says.
     pub fn overlay(&mut self, env: &Environment, problems: &mut Problems) {
         let settable = self.settable();
         for (name, value) in env {
-            if !belongs_here(name) {
+            let option = OPTIONS.iter().find(|(option, _)| option == name);
+            let variable = option.map_or(name.as_str(), |(_, variable)| variable);
+            if !belongs_here(variable) {
                 continue;
             }
             let place = Place::Variable(name.clone());
-            let targets: Vec<&Settable> = settable.iter().filter(|s| s.variable == *name).collect();
+            let targets: Vec<_> = settable.iter().filter(|s| s.variable == variable).collect();
             match targets[..] {
                 // The table that it means may be the one that could not be read.
                 [] if self.is_torn && is_of_array(name) => {}
@@ -375,8 +227,8 @@ impl Source {
                         Value::Reported
                     });
                     let table = match target.index {
-                        None => self.single(target.section),
-                        Some(index) => &mut self.array(target.section)[index],
+                        None => self.one_mut(target.section),
+                        Some(index) => &mut self.many_mut(target.section)[index],
                     };
                     table.values.insert(target.key.name, Given { value, place });
                 }
@@ -392,10 +244,10 @@ impl Source {
     fn settable(&self) -> Vec<Settable> {
         let mut settable = Vec::new();
         for section in Section::ALL {
-            let tables: Vec<(Option<usize>, String)> = match section {
-                Section::Connectors => ids(&self.connectors),
-                Section::Bots => ids(&self.bots),
-                _ => vec![(None, String::new())],
+            let tables = if section.is_array() {
+                ids(self.many(section))
+            } else {
+                vec![(None, String::new())]
             };
             for (index, id) in tables {
                 // An id names its table, so it cannot be set from where it is the name.
@@ -447,7 +299,7 @@ fn from_json(kind: Kind, value: &serde_json::Value) -> Option<Value> {
     match kind {
         Kind::Text => value.as_str().map(|text| Value::Text(text.to_owned())),
         Kind::Flag => value.as_bool().map(Value::Flag),
-        Kind::Whole => value.as_u64().map(Value::Whole),
+        Kind::Whole { .. } => value.as_u64().map(Value::Whole),
         Kind::Texts => value
             .as_array()?
             .iter()
@@ -544,7 +396,11 @@ fn read_table(
             continue;
         };
         let value = from_file(key.kind, value.get_ref()).unwrap_or_else(|| {
-            let found = value.get_ref().type_str();
+            let found = match (key.kind, value.get_ref()) {
+                // A number in the place of a number is no secret.
+                (Kind::Whole { .. }, DeValue::Integer(number)) => number.as_str(),
+                (_, other) => other.type_str(),
+            };
             let text = format!("{}.{name}: expected {}, found {found}", table.path, key.kind);
             problems.add(&place, text);
             Value::Reported
@@ -557,7 +413,7 @@ fn from_file(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     match (kind, value) {
         (Kind::Text, DeValue::String(text)) => Some(Value::Text(text.to_string())),
         (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
-        (Kind::Whole, DeValue::Integer(number)) => {
+        (Kind::Whole { .. }, DeValue::Integer(number)) => {
             u64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Whole)
         }
         (Kind::Texts, DeValue::Array(elements)) => elements
@@ -573,7 +429,7 @@ fn from_variable(kind: Kind, text: &str) -> Option<Value> {
     match kind {
         Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Flag => text.parse().ok().map(Value::Flag),
-        Kind::Whole => text.parse().ok().map(Value::Whole),
+        Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
         Kind::Texts => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             Some(Value::Texts(parts.map(str::to_owned).collect()))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::source::{Kind, Section};
+use super::section::{Kind, Section};
 use super::*;
 use crate::limits::LimitsOverrides;
 
@@ -256,9 +256,9 @@ fn a_value_of_the_wrong_type_is_named_with_what_was_expected() {
         &[
             "line 2: server.listen: expected text in quotes, found integer",
             "line 3: server.public_url: expected text in quotes, found boolean",
-            "line 5: limits.idle_seconds: expected a whole number, 0 or more, found string",
-            "line 6: limits.silence_seconds: expected a whole number, 0 or more, found integer",
-            "line 7: limits.turn_seconds: expected a whole number, 0 or more, found float",
+            "line 5: limits.idle_seconds: expected a whole number from 1 to 31536000, found string",
+            "line 6: limits.silence_seconds: expected a whole number from 1 to 31536000, found -1",
+            "line 7: limits.turn_seconds: expected a whole number from 1 to 31536000, found float",
         ],
     );
     refused(

@@ -141,16 +141,23 @@ impl Pair {
 
     fn parse(&self, files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
         let (certificate, key) = (files.certificate(), files.key());
-        let not_pem = |path: &str, what| TlsError::NotPem { path: path.to_owned(), what };
-        let chain =
-            CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
-        let chain = chain.ok().filter(|it| !it.is_empty());
-        let chain = chain.ok_or_else(|| not_pem(&certificate, "certificate"))?;
-        let secret =
-            PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| not_pem(&key, "private key"))?;
+        let chain = certificates(&self.certificate, &files.certificate)?;
+        let secret = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| TlsError::NotPem { path: key.clone(), what: "private key" })?;
         CertifiedKey::from_der(chain, secret, &ring::default_provider())
             .map_err(|error| TlsError::Mismatch { certificate, key, reason: error.to_string() })
     }
+}
+
+/// The certificates of a file, at least one.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(&read(path)?, path)
+}
+
+fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let not_pem = || TlsError::NotPem { path: path.display().to_string(), what: "certificate" };
+    all.ok().filter(|it| !it.is_empty()).ok_or_else(not_pem)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{complaint, segue};
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [server]
 listen = "127.0.0.1:0"
 [[connectors]]
@@ -29,18 +29,20 @@ secret = "bot-secret-19"
 "#;
 
 /// A folder with a configuration, and a database that a server has left there.
-struct Place {
-    folder: TempDir,
+pub struct Place {
+    /// Where `segue.toml` is.
+    pub folder: TempDir,
 }
 
 /// The real server on it.
-struct Server {
+pub struct Server {
     child: Child,
-    url: String,
+    /// Its address.
+    pub url: String,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Self { folder: TempDir::new().unwrap() };
         fs::write(place.folder.path().join("segue.toml"), CONFIG).unwrap();
         place.serve().stop();
@@ -48,7 +50,12 @@ impl Place {
     }
 
     /// Starts a server and writes its address into the configuration, where commands look for it.
-    fn serve(&self) -> Server {
+    pub fn serve(&self) -> Server {
+        self.serve_with(CONFIG)
+    }
+
+    /// The same with this configuration.
+    pub fn serve_with(&self, config: &str) -> Server {
         let mut child = segue(&self.folder)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
@@ -57,31 +64,31 @@ impl Place {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-        let config = CONFIG.replace("127.0.0.1:0", address);
+        let url = line.split("on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        let config = config.replace("127.0.0.1:0", url.split("//").nth(1).unwrap());
         fs::write(self.folder.path().join("segue.toml"), config).unwrap();
-        Server { url: format!("http://{address}"), child }
+        Server { child, url }
     }
 
-    fn run(&self, line: &str) -> Output {
+    pub fn run(&self, line: &str) -> Output {
         segue(&self.folder).args(line.split_whitespace()).output().unwrap()
     }
 
     /// What a command prints that does what it is asked.
-    fn text(&self, line: &str) -> String {
+    pub fn text(&self, line: &str) -> String {
         let output = self.run(line);
         assert_eq!(output.status.code(), Some(0), "{line}: {}", complaint(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The same as JSON, one value for each line.
-    fn json(&self, line: &str) -> Vec<Value> {
+    pub fn json(&self, line: &str) -> Vec<Value> {
         let text = self.text(&format!("{line} --json"));
         text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
     }
 
     #[track_caller]
-    fn fails(&self, line: &str, code: i32, says: &str) {
+    pub fn fails(&self, line: &str, code: i32, says: &str) {
         let output = self.run(line);
         let complaint = complaint(&output);
         assert_eq!(output.status.code(), Some(code), "{line}: {complaint}");
@@ -94,7 +101,7 @@ impl Place {
 }
 
 impl Server {
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

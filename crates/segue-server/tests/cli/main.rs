@@ -10,6 +10,12 @@ use segue_store::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 mod admin;
+mod codes;
+mod tls;
+
+#[expect(dead_code, reason = "the tests of TLS itself need more of it")]
+#[path = "../real/tls.rs"]
+mod real;
 
 fn segue(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_segue"));

@@ -148,3 +148,44 @@ fn nonsense_is_refused() {
         assert!(errors.contains(complaint), "{words:?}: {errors}");
     }
 }
+
+/// Whether it waits or keeps a schedule.
+#[test]
+fn who_is_asked_to_stop_stops_and_leaves_nothing() {
+    for (pace, signal) in [(&["--depth", "2"], "-TERM"), (&["--rate", "500"], "-INT")] {
+        let words = [&["echo", "--sessions", "2", "--no-references"][..], pace].concat();
+        let folder = TempDir::new().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_segue"))
+            .args(["load", "--seconds", "600", "--warm-up", "0"])
+            .args(&words)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It is at it: the server writes again and again.
+        let written_at = || {
+            let folders = folder.path().read_dir().unwrap().flatten();
+            folders
+                .filter_map(|it| {
+                    it.path().join("data/segue.db-wal").metadata().ok()?.modified().ok()
+                })
+                .max()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 50 {
+            seen.extend(written_at());
+            assert!(child.try_wait().unwrap().is_none(), "{words:?}: it has ended");
+            std::thread::yield_now();
+        }
+        let asked = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+        assert!(errors.contains("nothing is reported of a run that is not over"), "{errors}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{words:?}");
+    }
+}

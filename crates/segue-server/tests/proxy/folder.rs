@@ -67,7 +67,7 @@ async fn a_second_server_in_the_same_folder_is_told_that_it_is_in_use() {
     let launch = Launch::serve(folder.path(), &LISTEN);
     let program = launch.start().await;
     let second = launch.try_start().await.err().expect("the folder is taken");
-    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(second.status.code(), Some(5));
     let said = second.log.join("\n");
     assert!(said.contains("data is in use by another process"), "{said}");
     // The first one is none the worse for it.
@@ -84,7 +84,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
     // For root, too: a file is where the folder should be.
     fs::write(folder.path().join("data"), "not a folder").unwrap();
     let ended = Launch::serve(folder.path(), &LISTEN).try_start().await.err().expect("no folder");
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(5));
     let said = ended.log.join("\n");
     assert!(said.contains("cannot") && said.contains("data"), "{said}");
     assert!(!said.contains("panicked"), "{said}");

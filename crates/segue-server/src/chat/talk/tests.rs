@@ -29,7 +29,7 @@ struct Client {
 
 fn options(server: &Server) -> Options {
     let url = format!("http://{}", server.address);
-    Options { url, json: false, token: None, host: None, whole: false }
+    Options { url, json: false, token: None, host: None, whole: false, trusted: None }
 }
 
 impl Client {
@@ -48,7 +48,7 @@ impl Client {
                 own: if manner == Manner::Person { Own::Typed } else { Own::Shown },
             },
         };
-        let link = Link::new(address, session);
+        let link = Link::new(address, session, None);
         let interrupt = Box::pin(std::future::pending());
         let talk = Talk::new(manner, link, screen, receiver, interrupt);
         Self { lines, paper, notices, work: tokio::spawn(talk.run()) }

@@ -19,7 +19,7 @@ fn every_key_can_be_set_by_a_variable() {
             let (text, value) = match key.kind {
                 Kind::Text => ("a, b", Value::Text("a, b".to_owned())),
                 Kind::Flag => ("false", Value::Flag(false)),
-                Kind::Whole => ("17", Value::Whole(17)),
+                Kind::Whole { .. } => ("17", Value::Whole(17)),
                 Kind::Texts => (" a,b , ", Value::Texts(vec!["a".to_owned(), "b".to_owned()])),
             };
             variables.insert(name.clone(), text.to_owned());
@@ -29,18 +29,13 @@ fn every_key_can_be_set_by_a_variable() {
     let mut problems = Problems::default();
     source.overlay(&variables, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let singles = [
-        &source.server,
-        &source.tls,
-        &source.store,
-        &source.broker,
-        &source.secrets,
-        &source.metrics,
-        &source.tracing,
-        &source.limits,
-    ];
-    let tables: Vec<_> =
-        singles.into_iter().chain(&source.connectors).chain(&source.bots).collect();
+    let (arrays, singles): (Vec<_>, Vec<_>) =
+        Section::ALL.into_iter().partition(|it| it.is_array());
+    let tables: Vec<_> = singles
+        .into_iter()
+        .map(|it| source.one(it))
+        .chain(arrays.into_iter().flat_map(|it| source.many(it)))
+        .collect();
     for (path, key, given) in expected {
         let table = tables.iter().find(|table| table.path == path).unwrap();
         assert_eq!(table.values.get(key), Some(&given), "{path}.{key}");
@@ -88,7 +83,7 @@ fn a_variable_wins_over_the_file_and_is_checked_like_it() {
             "SEGUE_CONNECTORS_MY_SHOP_DISABLED: expected true or false",
             "SEGUE_CONNECTORS_PLAIN_BOT: connectors.plain.bot: no bot has the id \"nobody\"; known \
              are ada, mine",
-            "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number, 0 or more",
+            "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number from 1 to 31536000",
             "SEGUE_SERVER_LISTEN: server.listen: \"here\" is not an address with a port, such as \
              127.0.0.1:8080",
         ],
@@ -166,7 +161,7 @@ fn a_fault_of_the_file_hides_none_of_the_environment() {
     let of_variables = [
         "SEGUE_LIMITS_IDEL_SECONDS: sets nothing; the nearest known variable is \
          SEGUE_LIMITS_IDLE_SECONDS",
-        "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number, 0 or more",
+        "SEGUE_LIMITS_IDLE_SECONDS: expected a whole number from 1 to 31536000",
         "SEGUE_SERVER_LISTEN: server.listen: \"here\" is not an address with a port, such as \
          127.0.0.1:8080",
     ];
@@ -177,7 +172,7 @@ fn a_fault_of_the_file_hides_none_of_the_environment() {
     assert_eq!(
         problems[..2],
         [
-            "line 10: limits.idle_seconds: expected a whole number, 0 or more, found boolean",
+            "line 10: limits.idle_seconds: expected a whole number from 1 to 31536000, found boolean",
             "SEGUE_CONNECTORS_MY_SHOP_DISABLED: expected true or false",
         ]
     );

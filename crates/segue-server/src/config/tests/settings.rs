@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::config::section::Section;
 use crate::config::settings::is_secret;
-use crate::config::source::Section;
 
 const FILE: &str = r#"
 [limits]
@@ -89,7 +89,7 @@ fn every_key_that_sounds_like_a_secret_is_masked() {
             let sounds = ["token", "secret", "password", "key", "command", "header"]
                 .iter()
                 .any(|it| key.name.contains(it));
-            let is_number = key.kind == crate::config::source::Kind::Whole;
+            let is_number = matches!(key.kind, crate::config::section::Kind::Whole { .. });
             if sounds && !is_number && !harmless.contains(&name.as_str()) {
                 assert!(is_secret(section, key.name), "{name} is shown");
             }

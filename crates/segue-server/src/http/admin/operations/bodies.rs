@@ -49,7 +49,7 @@ fn settings(form: impl Fn(Value) -> Value) -> Map<String, Value> {
         let mut schema = match key.kind {
             Kind::Text => json!({"type": "string"}),
             Kind::Flag => json!({"type": "boolean"}),
-            Kind::Whole => json!({"type": "integer", "minimum": 0}),
+            Kind::Whole { .. } => json!({"type": "integer", "minimum": 0}),
             Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
         };
         schema["description"] = match Limits::ALL.iter().find(|it| it.name == key.name) {
