@@ -22,6 +22,11 @@ pub const WRITER_CACHE_KIB: usize = 64 * 1024;
 /// The writer remembers the key and head of so many sessions; then it forgets them all.
 pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
 
+/// A session's state is written with every so many entries of its log, and with its end; what lies
+/// between is folded by whoever loads it. To write it each time would dirty another page with every
+/// append, and pages are what an append costs.
+pub const STATE_EVERY_ENTRIES: u64 = 8;
+
 /// Prepared statements that a connection keeps: all that there are.
 pub const STATEMENTS_MAX: usize = 64;
 

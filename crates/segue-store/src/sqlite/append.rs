@@ -72,8 +72,8 @@ fn known(writing: &mut Writing, session: &IdBytes) -> rusqlite::Result<Option<Kn
         return Ok(Some(*known));
     }
     let mut select = writing.connection.prepare_cached(
-        "select key, head from sessions join states on states.session = sessions.key
-         where sessions.id = ?1",
+        "select key, (select max(position) from entries where session = key) from sessions
+         where id = ?1",
     )?;
     let found = select
         .query_row([session], |row| Ok(Known { key: row.get(0)?, head: row.get(1)? }))
@@ -163,15 +163,15 @@ fn insert_entry(writing: &Writing, session: i64, entry: &EntryRow) -> rusqlite::
 }
 
 fn write_state(writing: &Writing, session: i64, commit: &CommitRows) -> rusqlite::Result<()> {
-    let sql = if commit.seen == 0 {
-        "insert into states (session, head, version, state) values (?1, ?2, ?3, ?4)"
-    } else {
-        "update states set head = ?2, version = ?3, state = ?4 where session = ?1"
-    };
-    let mut write = writing.connection.prepare_cached(sql)?;
-    write.execute(params![session, commit.head, STATE_VERSION, commit.state])?;
-    drop(write);
-
+    if let Some(state) = &commit.state {
+        let sql = if commit.seen == 0 {
+            "insert into states (session, head, version, state) values (?1, ?2, ?3, ?4)"
+        } else {
+            "update states set head = ?2, version = ?3, state = ?4 where session = ?1"
+        };
+        let mut write = writing.connection.prepare_cached(sql)?;
+        write.execute(params![session, commit.head, STATE_VERSION, state])?;
+    }
     if let Some(ended_at) = commit.ended_at {
         writing
             .connection

@@ -9,7 +9,7 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, limit_column, session_bytes, to_column,
 };
-use super::read::session_key;
+use super::read::{session_key, with_tail};
 use super::writer::Writing;
 use crate::commit::LogDigester;
 
@@ -59,7 +59,7 @@ pub fn sessions(reader: &Connection, query: &SessionQuery) -> rusqlite::Result<V
     let mut select = reader.prepare_cached(&sql)?;
     let given = wheres.given.iter().map(AsRef::as_ref);
     let rows = select.query_map(rusqlite::params_from_iter(given), SessionRow::from_row)?;
-    rows.collect()
+    rows.map(|it| with_tail(reader, it?)).collect()
 }
 
 fn names(connectors: &std::collections::BTreeSet<ConnectorId>) -> String {

@@ -9,9 +9,11 @@ use segue_core::{
     TokenId, Turn,
     ports::{Claim, Commit, Job, JobKind, NewJob, StoreError},
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::commit::{ended_with, user_of};
+use crate::limits::STATE_EVERY_ENTRIES;
 
 /// The layout of the folded state. Raise it when an older state cannot be read as it is, or would
 /// mean something else; rows with another number are folded anew from their log.
@@ -19,6 +21,9 @@ pub const STATE_VERSION: i64 = 1;
 
 /// An id as a column has it.
 pub type IdBytes = [u8; 16];
+
+/// Room for the JSON of most events and states.
+const JSON_BYTES: usize = 512;
 
 /// A session's id as a column has it.
 pub fn session_bytes(id: SessionId) -> IdBytes {
@@ -60,7 +65,7 @@ impl EntryRow {
             reached: to_column(entry.reached.0),
             at: to_column(entry.at),
             message_key: entry.event.message_key().map(digest),
-            event: serde_json::to_string(&entry.event).expect("an event is plain data"),
+            event: json(&entry.event),
         }
     }
 
@@ -113,7 +118,8 @@ pub struct CommitRows {
     pub facts: Option<FactColumns>,
     /// Where the session ends with this commit.
     pub ended_at: Option<i64>,
-    pub state: String,
+    /// Where it is written with this commit.
+    pub state: Option<String>,
     pub jobs: Vec<JobColumns>,
     pub claims: Vec<ClaimColumns>,
     pub bot_state: Option<String>,
@@ -130,7 +136,7 @@ impl CommitRows {
             connector: session.facts.connector.0.clone(),
             facts: (commit.seen == Position(0)).then(|| FactColumns::of(&session.facts)),
             ended_at: ended_with(commit).map(to_column),
-            state: serde_json::to_string(&session.state).expect("a state is plain data"),
+            state: is_state_due(commit).then(|| json(&session.state)),
             jobs: commit.jobs.iter().map(JobColumns::of).collect(),
             claims: commit.claims.iter().map(ClaimColumns::of).collect(),
             bot_state: commit.bot_state.clone(),
@@ -140,9 +146,25 @@ impl CommitRows {
     /// About how much of the write-ahead log it takes.
     pub fn bytes(&self) -> usize {
         let events: usize = self.entries.iter().map(|it| it.event.len()).sum();
-        let bot_state = self.bot_state.as_ref().map_or(0, String::len);
-        events + self.state.len() + bot_state
+        let states = [&self.state, &self.bot_state].into_iter().flatten();
+        events + states.map(String::len).sum::<usize>()
     }
+}
+
+/// Whether the session's state is written with this commit, and not only folded by whoever loads it:
+/// at its beginning, at its end, and whenever the log has grown by so much in between.
+fn is_state_due(commit: &Commit) -> bool {
+    let step = |it: Position| it.0 / STATE_EVERY_ENTRIES;
+    commit.seen == Position(0)
+        || step(commit.seen) != step(commit.session.state.head)
+        || commit.session.ended_at().is_some()
+}
+
+/// Plain data as JSON. Rarely longer than this: to grow a string is to copy it.
+fn json(data: &impl Serialize) -> String {
+    let mut out = Vec::with_capacity(JSON_BYTES);
+    serde_json::to_writer(&mut out, data).expect("what is stored is plain data");
+    String::from_utf8(out).expect("JSON is text")
 }
 
 /// What is fixed of a session, as its row has it.
@@ -154,10 +176,7 @@ pub struct FactColumns {
 
 impl FactColumns {
     fn of(facts: &Facts) -> Self {
-        Self {
-            facts: serde_json::to_string(facts).expect("facts are plain data"),
-            user_id: user_of(facts),
-        }
+        Self { facts: json(facts), user_id: user_of(facts) }
     }
 }
 
@@ -242,15 +261,21 @@ pub struct SessionRow {
     pub last_seen: Timestamp,
     /// Whose it is, where known.
     pub user_id: Option<String>,
+    /// Its integer key.
+    pub key: i64,
+    /// Up to where `state` is folded.
+    pub head: i64,
+    /// What lies behind it in the log.
+    pub tail: Vec<EntryRow>,
     facts: String,
     version: i64,
     state: String,
 }
 
 impl SessionRow {
-    /// What `from_row` reads, in its order.
+    /// What `from_row` reads, in its order. The tail is another select.
     pub const SELECT: &str = "select
-            sessions.id, seen_at, facts, version, state, created_at, user_id
+            sessions.id, seen_at, facts, version, state, created_at, user_id, key, head
         from sessions
         join states on states.session = sessions.key
         join presence on presence.session = sessions.key";
@@ -264,6 +289,9 @@ impl SessionRow {
             state: row.get(4)?,
             created_at: from_column(row.get(5)?),
             user_id: row.get(6)?,
+            key: row.get(7)?,
+            head: row.get(8)?,
+            tail: Vec::new(),
         })
     }
 
@@ -276,7 +304,11 @@ impl SessionRow {
             |cause| StoreError(format!("the row of session {} cannot be read: {cause}", self.id));
         let facts = serde_json::from_str(&self.facts).map_err(unreadable)?;
         let state: State = serde_json::from_str(&self.state).map_err(unreadable)?;
-        Ok(Some(Session { id: self.id, facts: Arc::new(facts), state }))
+        let mut session = Session { id: self.id, facts: Arc::new(facts), state };
+        for row in &self.tail {
+            session.apply(&row.decode()?);
+        }
+        Ok(Some(session))
     }
 
     /// The session, folded from all its entries.

@@ -14,7 +14,19 @@ use super::codec::{
 pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<SessionRow>> {
     let sql = format!("{} where sessions.id = ?1", SessionRow::SELECT);
     let mut select = reader.prepare_cached(&sql)?;
-    select.query_row([session_bytes(id)], SessionRow::from_row).optional()
+    let row = select.query_row([session_bytes(id)], SessionRow::from_row).optional()?;
+    row.map(|it| with_tail(reader, it)).transpose()
+}
+
+/// Adds what lies in the log behind the state. What is appended meanwhile may be in it.
+pub fn with_tail(reader: &Connection, mut session: SessionRow) -> rusqlite::Result<SessionRow> {
+    let mut select = reader.prepare_cached(
+        "select id, position, reached, at, event from entries
+         where session = ?1 and position > ?2 order by position",
+    )?;
+    let rows = select.query_map([session.key, session.head], EntryRow::from_row)?;
+    session.tail = rows.collect::<Result<_, _>>()?;
+    Ok(session)
 }
 
 pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
@@ -59,8 +71,8 @@ pub fn position_of(
 ) -> rusqlite::Result<Position> {
     let cursor = to_column(cursor.0);
     let mut select = reader.prepare_cached(
-        "select key, head from sessions join states on states.session = sessions.key
-         where sessions.id = ?1",
+        "select key, (select max(position) from entries where session = key) from sessions
+         where id = ?1",
     )?;
     let found = select
         .query_row([session_bytes(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))

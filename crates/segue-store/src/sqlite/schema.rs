@@ -16,6 +16,7 @@ use crate::limits::{LOCK_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_K
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_log.sql"),
     include_str!("../../migrations/sqlite/0002_archive.sql"),
+    include_str!("../../migrations/sqlite/0003_states.sql"),
 ];
 
 /// Marks a database as Segue's, so that a path to something else is noticed before it is changed.

@@ -14,6 +14,10 @@ use segue_store::{Durability, Group, SqliteOptions, SqliteStore};
 use super::{Gate, open, open_with, starts_to_wait};
 use crate::support::{ALL, create, draft, log, says, says_once};
 
+/// No append to the first session can succeed.
+const BROKEN: &str = "create trigger broken before insert on entries when new.session = 1
+                      begin select raise(abort, 'broken on disk'); end";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_commit_is_synced_and_none_stops_for_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,9 +95,8 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     let gate = Gate::new();
     let store = open_with(&path, gate.hooks());
     let (broken, sound) = (create(&*store, 1).await, create(&*store, 1).await);
-    // An entry where the log ends: no append to this session can succeed.
     let vandal = Connection::open(&path).unwrap();
-    vandal.execute("insert into entries values (null, 1, 2, 2, 2, x'00', null, '{}')", []).unwrap();
+    vandal.execute_batch(BROKEN).unwrap();
 
     let held = gate.shut();
     let blocker = create(&*store, 1);
@@ -109,7 +112,7 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     drop(held);
     let [recorded, failed] = calls;
     assert_eq!(recorded.await, Ok(Appended::Recorded));
-    assert!(failed.await.unwrap_err().0.contains("UNIQUE"));
+    assert!(failed.await.unwrap_err().0.contains("broken on disk"));
     blocker.await;
     assert_eq!(log(&*store, sound.id).await.len(), 2);
 }
@@ -145,7 +148,7 @@ async fn every_group_is_told_of_with_its_size_and_its_fate() {
     assert_eq!(std::mem::take(&mut *groups.lock()), [(1, true), (1, true)]);
     assert_eq!(store.queued_writes(), 0);
     let vandal = Connection::open(&path).unwrap();
-    vandal.execute("insert into entries values (null, 1, 2, 2, 2, x'00', null, '{}')", []).unwrap();
+    vandal.execute_batch(BROKEN).unwrap();
 
     let held = gate.shut();
     let blocker = create(&store, 1);

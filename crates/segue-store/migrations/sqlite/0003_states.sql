@@ -1,0 +1,2 @@
+-- A state may lie behind its log from now on: whoever loads it folds what follows. Nothing has to be
+-- changed for it; the number keeps programs away that would take an old state for the newest.
