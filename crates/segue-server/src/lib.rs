@@ -21,6 +21,7 @@ pub mod directory;
 pub mod health;
 pub mod http;
 pub mod hub;
+pub mod ids;
 pub mod item;
 pub mod jobs;
 pub mod limits;

@@ -282,6 +282,10 @@ fixed! {
     COMMANDS_QUEUED_MAX: usize = 64;
     /// The same in bytes of text; one message may go over it.
     COMMANDS_QUEUED_BYTES_MAX: usize = 256 * 1024;
+    /// Frames of one connection that are decided together, if they are there at the same time.
+    FRAMES_TOGETHER_MAX: usize = 32;
+    /// No further one is taken to them when they have so many bytes.
+    FRAMES_TOGETHER_BYTES: usize = 64 * 1024;
     /// An error that makes clients ask for the agent again is an ERROR once in this long, per
     /// session; otherwise a WARNING.
     LOUD_ERROR_INTERVAL_SECONDS: u64 = 5;

@@ -36,6 +36,7 @@ use crate::{
         jwt::{KEY_FILE, SigningKeys},
     },
     hub::Hub,
+    ids::Ids,
     jobs::Workers,
     limits::{self, ServerLimits},
     metrics::{self, Metrics},
@@ -261,7 +262,9 @@ async fn serve_metrics(
 /// outside.
 #[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
 pub fn sources() -> Sources {
-    Sources { now: Arc::new(unix_ms), new_id: Arc::new(|| uuid::Uuid::now_v7().as_u128()) }
+    let ids = Ids::default();
+    let new_id = move || ids.next(unix_ms(), rand::random());
+    Sources { now: Arc::new(unix_ms), new_id: Arc::new(new_id) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]

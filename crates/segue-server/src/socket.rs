@@ -132,7 +132,9 @@ impl Socket {
         let mut unfinished = Unfinished::new(self.peer.read());
         let frame_time = Duration::from_millis(self.frame_ms);
         let mut is_stopping = false;
-        let timer = tokio::time::sleep(Duration::ZERO);
+        let mut ended = None;
+        let mut timer_at = Instant::now();
+        let timer = tokio::time::sleep_until(timer_at);
         tokio::pin!(timer);
         let stop = self.stop.clone();
         let stop = going_away(stop, self.node.new_id());
@@ -140,6 +142,10 @@ impl Socket {
         loop {
             if let Err(end) = self.carry_out(outputs, web, under_way).await {
                 return end;
+            }
+            if let Some(end) = ended {
+                // The answer to a close is on its way out already.
+                return self.sent(web.flush()).await.err().unwrap_or(end);
             }
             self.begin(under_way);
             let wake_at = self.connection.wake_at();
@@ -149,7 +155,13 @@ impl Socket {
                 warn!(session.id = %self.id, "a frame does not end, its socket does");
                 return End::Close(CloseCode::TryAgain.number());
             }
-            timer.as_mut().reset(now + wake.min(frame_time));
+            // Left alone where it comes too early: it finds nothing to do then, and to move it with every
+            // frame costs more.
+            let wake_at = now + wake.min(frame_time);
+            if wake_at < timer_at || timer.is_elapsed() {
+                timer_at = wake_at;
+                timer.as_mut().reset(timer_at);
+            }
             outputs = tokio::select! {
                 biased;
                 () = &mut stop, if !is_stopping => {
@@ -160,20 +172,9 @@ impl Socket {
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
                 frame = web.next(), if under_way.has_room() => {
-                    match &frame {
-                        Some(Ok(Message::Ping(it) | Message::Pong(it))) => {
-                            unfinished.take_control(it.len());
-                        }
-                        _ => unfinished.take_message(self.peer.read()),
-                    }
-                    match self.take_frame(frame) {
-                        Ok(outputs) => outputs,
-                        Err(end) => {
-                            // The answer to a close is on its way out already.
-                            let flushed = self.sent(web.flush()).await;
-                            return flushed.err().unwrap_or(end);
-                        }
-                    }
+                    let outputs;
+                    (outputs, ended) = self.take_frames(frame, web, &mut unfinished);
+                    outputs
                 }
                 () = &mut timer => self.handle(Input::Tick),
             };
@@ -181,12 +182,11 @@ impl Socket {
     }
 
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
-        let node = Arc::clone(&self.node);
-        let gate = Arc::clone(&self.subscription.gate);
-        let mut context =
-            Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate.lock() };
-        let outputs = self.connection.handle(input, &mut context);
-        self.node.metrics.take_tally(self.connection.tally());
+        let Self { node, connection, subscription, .. } = self;
+        let mut gate = subscription.gate.lock();
+        let mut context = Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate };
+        let outputs = connection.handle(input, &mut context);
+        node.metrics.take_tally(connection.tally());
         outputs
     }
 
@@ -214,6 +214,40 @@ impl Socket {
             outputs.extend(self.handle(Input::Executed(fate(outcome))));
         }
         outputs
+    }
+
+    /// Takes a frame, and what lies behind it already: what they ask for is decided together. Says
+    /// whether the socket has come to its end behind them.
+    fn take_frames(
+        &mut self,
+        first: Option<Result<Message, axum::Error>>,
+        web: &mut impl Web,
+        unfinished: &mut Unfinished,
+    ) -> (Vec<Output>, Option<End>) {
+        let mut outputs = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        let mut frames = 0;
+        while let Some(frame) = next.take() {
+            frames += 1;
+            match &frame {
+                Some(Ok(Message::Ping(it) | Message::Pong(it))) => {
+                    unfinished.take_control(it.len());
+                }
+                _ => unfinished.take_message(self.peer.read()),
+            }
+            if let Some(Ok(Message::Text(it))) = &frame {
+                bytes += it.len();
+            }
+            match self.take_frame(frame) {
+                Ok(more) => outputs.extend(more),
+                Err(end) => return (outputs, Some(end)),
+            }
+            if frames < limits::FRAMES_TOGETHER_MAX && bytes < limits::FRAMES_TOGETHER_BYTES {
+                next = web.next().now_or_never();
+            }
+        }
+        (outputs, None)
     }
 
     fn take_frame(
@@ -293,15 +327,15 @@ impl Socket {
     /// Waits for a write as long as the other end accepts anything at all.
     async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
         tokio::pin!(write);
+        // Mostly there is room, and nobody has to look at a clock.
+        if let Some(done) = write.as_mut().now_or_never() {
+            return self.done(done);
+        }
         loop {
             let written = self.peer.written();
             let patience = Duration::from_millis(self.slow_reader_ms);
             match tokio::time::timeout(patience, &mut write).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => {
-                    debug!(session.id = %self.id, %error, "a socket cannot be written to");
-                    return Err(End::Gone(None));
-                }
+                Ok(done) => return self.done(done),
                 Err(_) if self.peer.written() > written => {}
                 Err(_) => {
                     warn!(session.id = %self.id, "a reader of session {} is too slow, its socket ends", self.id);
@@ -309,6 +343,13 @@ impl Socket {
                 }
             }
         }
+    }
+
+    fn done(&self, written: Result<(), axum::Error>) -> Result<(), End> {
+        written.map_err(|error| {
+            debug!(session.id = %self.id, %error, "a socket cannot be written to");
+            End::Gone(None)
+        })
     }
 
     /// Says goodbye and waits a while for the answer.

@@ -102,7 +102,8 @@ fn what_one_connection_holds_is_the_sum_of_its_limits() {
         HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + 2 * SOCKET_BUFFER_BYTES,
         2 * FRAME_BYTES_MAX,
         // Commands that wait and those that are executed, with what goes back to their senders.
-        2 * (COMMANDS_QUEUED_BYTES_MAX + one_message + COMMANDS_QUEUED_MAX * CUSTOM_BYTES_MAX),
+        2 * (COMMANDS_QUEUED_BYTES_MAX + FRAMES_TOGETHER_BYTES + one_message),
+        2 * (COMMANDS_QUEUED_MAX + FRAMES_TOGETHER_MAX) * CUSTOM_BYTES_MAX,
         EARLY_FRAMES_MAX * CUSTOM_BYTES_MAX,
         // What is on its way out: a page that was read, what is held, what waits for the network.
         PAGE_BYTES_MAX + one_message,
