@@ -105,6 +105,7 @@ impl Server {
         let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
         config.open_sealed(&secrets)?;
         config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
+        let counted = Arc::clone(&metrics);
         let mut folders = Folders::default();
         let connectors =
             Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
@@ -146,7 +147,7 @@ impl Server {
         let routes = http::router(app);
         let listener = tokio::spawn(listening(listener, certificates, routes, door, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
-        let topics = tokio::spawn(folders.watch(stop.clone()));
+        let topics = tokio::spawn(folders.watch(stop.clone(), counted));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,

@@ -29,6 +29,7 @@ mod cut;
 mod folder;
 mod handshake_fuzz;
 mod in_front;
+mod overload;
 mod pieces;
 mod sealed;
 mod silence;

@@ -1,6 +1,6 @@
 //! A server in this process, with a bot that needs no network, and the way to a session on it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use segue_server::{
     config::Config,
@@ -10,33 +10,22 @@ use serde_json::{Value, json};
 
 use crate::{client, raw::Raw};
 
-const TOKEN: &str = "shop-token-5f1c";
+/// The token of the connector.
+pub const TOKEN: &str = "shop-token-5f1c";
 
-/// A server, and an access token for any number of sessions.
-pub struct Shop {
-    server: Server,
-    token: String,
+/// Puts a configuration into this folder that keeps conversations there.
+pub fn configure(folder: &Path) {
+    std::fs::write(folder.join("segue.toml"), toml("sqlite:data/segue.db", "")).unwrap();
 }
 
-/// A session, and how to get to it.
-pub struct Visit {
-    /// Where its server listens.
-    pub address: SocketAddr,
-    /// Its id.
-    pub id: String,
-    /// The token that opens it.
-    pub token: String,
-}
-
-impl Shop {
-    /// A server in memory, without pauses and rates, with these lines in its `[limits]`.
-    pub async fn open(limits: &str) -> Self {
-        let text = format!(
-            r#"
+/// The configuration of a shop without pauses and rates, with these lines in its `[limits]`.
+fn toml(store: &str, limits: &str) -> String {
+    format!(
+        r#"
 [server]
 listen = "127.0.0.1:0"
 [store]
-url = "memory:"
+url = "{store}"
 [limits]
 messages_per_second = 0
 handshakes_per_second = 0
@@ -58,8 +47,30 @@ kind = "knowledge"
 name = "Ada"
 greeting = "Hello."
 "#,
-            host = client::HOST,
-        );
+        host = client::HOST,
+    )
+}
+
+/// A server, and an access token for any number of sessions.
+pub struct Shop {
+    server: Server,
+    token: String,
+}
+
+/// A session, and how to get to it.
+pub struct Visit {
+    /// Where its server listens.
+    pub address: SocketAddr,
+    /// Its id.
+    pub id: String,
+    /// The token that opens it.
+    pub token: String,
+}
+
+impl Shop {
+    /// A server in memory, without pauses and rates, with these lines in its `[limits]`.
+    pub async fn open(limits: &str) -> Self {
+        let text = toml("memory:", limits);
         let config = Config::load(Some(&text), &std::collections::BTreeMap::default()).unwrap();
         let server = Server::start(config, None, Tweaks::default()).await.unwrap();
         let token = client::access_token(server.address(), TOKEN).await.unwrap();
