@@ -32,7 +32,7 @@ use segue_core::{
     ports::{Appended, Commit, StoreError},
 };
 use sha2::{Digest as _, Sha256};
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, error_span};
 
 use crate::{
     config,
@@ -196,7 +196,8 @@ impl Attempt {
     pub fn around<W: Future>(self, work: W) -> impl Future<Output = W::Output> {
         let Some(context) = self.0 else { return Either::Left(work) };
         let trace_id = context.span().span_context().trace_id();
-        Either::Right(work.with_context(context).instrument(info_span!("turn", %trace_id)))
+        // Of this level, so that it is there whatever of the log is left out.
+        Either::Right(work.with_context(context).instrument(error_span!("turn", %trace_id)))
     }
 }
 

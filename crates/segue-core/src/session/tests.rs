@@ -22,6 +22,7 @@ mod handoff;
 mod places;
 mod properties;
 mod stops;
+mod stored;
 mod turns;
 
 /// Runs a script on a session that has just started, and compares what follows from each line.
