@@ -105,10 +105,10 @@ impl Server {
         let secrets = Arc::new(SecretsKey::open(&config.secrets_key, config.store.folder())?);
         config.open_sealed(&secrets)?;
         config.bots.iter().for_each(|it| metrics.know_bot(&it.id.0));
-        let counted = Arc::clone(&metrics);
         let mut folders = Folders::default();
         let connectors =
             Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
+        let topics = tokio::spawn(folders.watch(stop.clone(), Arc::clone(&metrics)));
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let api_keys = open_api_keys(&store, config.store.folder(), (sources.now)()).await?;
@@ -147,7 +147,6 @@ impl Server {
         let routes = http::router(app);
         let listener = tokio::spawn(listening(listener, certificates, routes, door, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
-        let topics = tokio::spawn(folders.watch(stop.clone(), counted));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,
