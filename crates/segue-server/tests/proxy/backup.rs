@@ -18,9 +18,10 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     client,
     command::{json_of, refusal, said, segue},
+    configuration::{TOKEN, configure},
     program::{Launch, Program},
     raw::{Raw, events_of, text},
-    shop::{TOKEN, configure, say},
+    shop::{LISTEN, UNHURRIED, say},
 };
 
 const CLIENTS: usize = 6;
@@ -30,7 +31,7 @@ const ECHOES: u64 = 60;
 
 fn configured() -> TempDir {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), LISTEN, UNHURRIED);
     folder
 }
 

@@ -6,6 +6,8 @@
 
 #[path = "../real/client.rs"]
 mod client;
+#[path = "../real/configuration.rs"]
+mod configuration;
 #[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/dice.rs"]
 mod dice;

@@ -7,9 +7,10 @@ use tokio::net::TcpStream;
 
 use crate::{
     client,
+    configuration::{TOKEN, configure},
     program::Launch,
     raw::{Raw, events_of},
-    shop,
+    shop::{LISTEN, UNHURRIED},
 };
 
 /// Descriptors of the process: 64 and an eighth are kept for files and bots, so there are 111
@@ -19,13 +20,13 @@ const DESCRIPTORS: &str = "200";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_sessions_are_refused_while_there_is_room_for_those_that_live() {
     let folder = TempDir::new().unwrap();
-    shop::configure(folder.path());
+    configure(folder.path(), LISTEN, UNHURRIED);
     let mut launch = Launch::serve(folder.path(), &["--listen", "127.0.0.1:0"]);
     let shell = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\"");
     launch.words.splice(0..0, ["sh".to_owned(), "-c".to_owned(), shell]);
     let program = launch.start().await;
     let address = program.address();
-    let token = client::access_token(address, shop::TOKEN).await.unwrap();
+    let token = client::access_token(address, TOKEN).await.unwrap();
     let session = client::session(address, &token, &json!({})).await.unwrap();
     let new_session = async || {
         let headers = format!("Authorization: Bearer {token}\r\n");

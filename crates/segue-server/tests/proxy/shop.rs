@@ -1,6 +1,6 @@
 //! A server in this process, with a bot that needs no network, and the way to a session on it.
 
-use std::{net::SocketAddr, path::Path};
+use std::net::SocketAddr;
 
 use segue_server::{
     config::Config,
@@ -8,25 +8,17 @@ use segue_server::{
 };
 use serde_json::{Value, json};
 
-use crate::{client, raw::Raw};
+use crate::{
+    client,
+    configuration::{TOKEN, toml},
+    raw::Raw,
+};
 
-/// The token of the connector.
-pub const TOKEN: &str = "shop-token-5f1c";
+/// Where it listens, if nothing else is said.
+pub const LISTEN: &str = "listen = \"127.0.0.1:0\"";
 
-/// Puts a configuration into this folder that keeps conversations there.
-pub fn configure(folder: &Path) {
-    std::fs::write(folder.join("segue.toml"), toml("sqlite:data/segue.db", "")).unwrap();
-}
-
-/// The configuration of a shop without pauses and rates, with these lines in its `[limits]`.
-fn toml(store: &str, limits: &str) -> String {
-    format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-url = "{store}"
-[limits]
+/// Lines of `[limits]`: no rates and no pauses.
+pub const UNHURRIED: &str = "\
 messages_per_second = 0
 handshakes_per_second = 0
 connector_handshakes_per_second = 0
@@ -35,21 +27,7 @@ connections_per_address = 0
 sessions_per_token = 0
 live_after_replay_ms = 0
 replay_batch_interval_ms = 0
-{limits}
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    )
-}
+";
 
 /// A server, and an access token for any number of sessions.
 pub struct Shop {
@@ -70,7 +48,7 @@ pub struct Visit {
 impl Shop {
     /// A server in memory, without pauses and rates, with these lines in its `[limits]`.
     pub async fn open(limits: &str) -> Self {
-        let text = toml("memory:", limits);
+        let text = toml(LISTEN, "memory:", &format!("{UNHURRIED}{limits}"));
         let config = Config::load(Some(&text), &std::collections::BTreeMap::default()).unwrap();
         let server = Server::start(config, None, Tweaks::default()).await.unwrap();
         let token = client::access_token(server.address(), TOKEN).await.unwrap();
