@@ -45,6 +45,11 @@ impl TrustedProxies {
         true
     }
 
+    /// Whether everybody is trusted, at least all who have an address of one kind.
+    pub fn trust_everybody(&self) -> bool {
+        self.0.iter().any(|it| it.prefix_len() == 0)
+    }
+
     /// Whether this is one of them.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

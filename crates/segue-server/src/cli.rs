@@ -15,6 +15,7 @@ use segue_store::OpenError;
 use crate::{
     backup::{NoBackup, NotAsked},
     config::{Config, ConfigError, Environment, Secret},
+    directory::DirectoryError,
     limits,
 };
 
@@ -161,7 +162,11 @@ impl Failed {
 impl From<anyhow::Error> for Failed {
     fn from(error: anyhow::Error) -> Self {
         // Found while a server starts, but a fault of the configuration all the same.
-        if error.is::<ConfigError>() || error.is::<NotAsked>() {
+        let is_of_configuration = match error.downcast_ref() {
+            Some(DirectoryError::SameToken { .. }) => true,
+            Some(DirectoryError::Unavailable(_)) | None => error.is::<ConfigError>(),
+        };
+        if is_of_configuration || error.is::<NotAsked>() {
             return Failed::Usage(error);
         }
         if error.is::<NoBackup>() {

@@ -22,7 +22,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{ChangeError, Changes, NewConnector};
+pub use changes::{ChangeError, Changes, DirectoryError, NewConnector};
 
 /// All connectors, by name.
 pub type Connectors = BTreeMap<ConnectorId, Arc<Connector>>;

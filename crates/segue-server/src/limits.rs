@@ -166,6 +166,8 @@ fixed! {
     REQUEST_BODY_BYTES_MAX: usize = 32 * 1024;
     /// Longest `X-Host` or `Origin` that is looked at; it may be a whole URL.
     HOST_BYTES_MAX: usize = 2_048;
+    /// A shorter connector token is warned of: it can be guessed, or tried out.
+    CONNECTOR_TOKEN_BYTES_ADVISED: usize = 16;
     /// Longest connector token, so that no header has to be compared at any length.
     CONNECTOR_TOKEN_BYTES_MAX: usize = 512;
     /// Longest id of a connector or of a bot: connectors' are part of every access token.

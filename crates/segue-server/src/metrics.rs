@@ -21,6 +21,7 @@ use segue_core::ports::{Appended, StoreError};
 use segue_store::Group;
 
 use crate::{
+    bot::topics::Reload,
     connection::Tally,
     limits,
     wire::{HttpError, Refusal},
@@ -121,6 +122,7 @@ pub struct Metrics {
     turns: Family<Turned, Counter>,
     turn_seconds: Family<By<String>, Histogram, fn() -> Histogram>,
     turn_first_output_seconds: Family<By<String>, Histogram, fn() -> Histogram>,
+    topic_reloads: Family<By<&'static str>, Counter>,
     trace_spans: Family<By<&'static str>, Counter>,
     figures: FigureGauges,
     process: ProcessGauges,
@@ -176,6 +178,7 @@ impl Default for Metrics {
                 "turn_first_output_seconds",
                 "From asking the bot to its first output in the log",
             ),
+            topic_reloads: it.add("topics_reloads", "Folders of topics that have changed"),
             trace_spans: it.add("trace_spans", "Spans of traces, by what became of them"),
             figures: FigureGauges::register(it),
             process,
@@ -227,6 +230,9 @@ impl Metrics {
         }
         for outcome in ["durable", "failed"] {
             know(&self.commits, &[("outcome", outcome)]);
+        }
+        for reload in Reload::ALL {
+            know(&self.topic_reloads, &[("outcome", reload.name())]);
         }
         for outcome in [DELIVERED, LOST] {
             know(&self.trace_spans, &[("outcome", outcome)]);
@@ -339,6 +345,11 @@ impl Metrics {
         self.turn_first_output_seconds
             .get_or_create(&[("bot", bot.to_owned())])
             .observe(after.as_secs_f64());
+    }
+
+    /// A folder of topics has changed.
+    pub fn reloaded(&self, reload: Reload) {
+        self.topic_reloads.get_or_create(&[("outcome", reload.name())]).inc();
     }
 
     /// Spans of traces were taken by whoever collects them.

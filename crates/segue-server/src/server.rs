@@ -109,6 +109,7 @@ impl Server {
         let mut folders = Folders::default();
         let connectors =
             Arc::new(directory(&config, &store, secrets, &sources, &mut folders).await?);
+        let topics = tokio::spawn(folders.watch(stop.clone(), Arc::clone(&metrics)));
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let api_keys = open_api_keys(&store, config.store.folder(), (sources.now)()).await?;
@@ -147,7 +148,6 @@ impl Server {
         let routes = http::router(app);
         let listener = tokio::spawn(listening(listener, certificates, routes, door, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
-        let topics = tokio::spawn(folders.watch(stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,

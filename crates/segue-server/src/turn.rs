@@ -77,7 +77,7 @@ impl TurnWorker {
         let ended = match result {
             Ok(()) => speaker.finish().await,
             Err(Stop::Failed(error)) => {
-                info!(session.id = %id, turn = turn.0, %error, "turn {} of session {id} failed: {error}", turn.0);
+                tell(&error, id, turn, connector.as_deref());
                 speaker.fail(failure(&error)).await
             }
             Err(stop) => Err(stop),
@@ -240,6 +240,19 @@ impl TurnWorker {
             input: said.input,
             history: said.history,
             history_truncated: said.truncated,
+        }
+    }
+}
+
+/// A bot that does wrong is somebody's to mend; one that has too much to do says so itself, and often.
+fn tell(error: &BotError, id: SessionId, turn: Turn, connector: Option<&Connector>) {
+    let (turn, bot) = (turn.0, connector.map_or("none", |it| it.bot.id.0.as_str()));
+    match error {
+        BotError::Failed(_) => {
+            warn!(session.id = %id, turn, bot, %error, "turn {turn} of session {id} failed, the bot {bot} did not answer as it should: {error}");
+        }
+        BotError::Overloaded(_) => {
+            info!(session.id = %id, turn, bot, %error, "turn {turn} of session {id} failed, the bot {bot} has too much to do: {error}");
         }
     }
 }

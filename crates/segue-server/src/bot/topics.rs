@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::knowledge::{Knowledge, TopicError, topic_files};
-use crate::limits;
+use crate::{limits, metrics::Metrics};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +34,28 @@ impl Topics {
     /// The set of topics that is in force.
     pub fn now(&self) -> Arc<Knowledge> {
         Arc::clone(&self.0.read())
+    }
+}
+
+/// What becomes of a folder that has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// What is there now is in force.
+    TakenUp,
+    /// It cannot be used: what was in force stays. Told once for each fault.
+    Refused,
+}
+
+impl Reload {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::TakenUp, Self::Refused];
+
+    /// As a label has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TakenUp => "taken_up",
+            Self::Refused => "refused",
+        }
     }
 }
 
@@ -54,7 +76,7 @@ impl Folders {
     }
 
     /// Looks at the folders again and again, until told to stop.
-    pub async fn watch(self, stop: CancellationToken) {
+    pub async fn watch(self, stop: CancellationToken, metrics: Arc<Metrics>) {
         if self.0.is_empty() {
             return;
         }
@@ -67,8 +89,9 @@ impl Folders {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            let metrics = Arc::clone(&metrics);
             let look = tokio::task::spawn_blocking(move || {
-                watched.iter_mut().for_each(Watched::look);
+                watched.iter_mut().filter_map(Watched::look).for_each(|it| metrics.reloaded(it));
                 watched
             });
             // A disk that does not answer holds nobody up who wants to stop.
@@ -134,27 +157,30 @@ impl Watched {
     /// Looks once. What has changed is read when two looks saw the same, so that a folder in the
     /// middle of being written is left alone, and a file that is written twice within one tick of
     /// the file system's clock is seen as written last.
-    fn look(&mut self) {
+    fn look(&mut self) -> Option<Reload> {
         let seen = fingerprint(&self.folder);
         if seen == self.done {
             self.last = seen;
             self.restless = 0;
-            return;
+            return None;
         }
         let is_settled = seen == self.last;
         self.last.clone_from(&seen);
         if !is_settled && self.restless < limits::TOPICS_RESTLESS_LOOKS_MAX {
             self.restless += 1;
-            return;
+            return None;
         }
         let read = Knowledge::from_dir(&self.folder);
         if is_settled && fingerprint(&self.folder) != seen {
             // Some may have been read before the change and some after; the next look sees it.
-            return;
+            return None;
         }
         self.restless = 0;
         match read {
-            Ok(knowledge) => self.take_up(knowledge, seen),
+            Ok(knowledge) => {
+                self.take_up(knowledge, seen);
+                Some(Reload::TakenUp)
+            }
             Err(error) => self.refuse(&error, seen),
         }
     }
@@ -171,17 +197,19 @@ impl Watched {
         info!(%folder, topics = counts, "took up the changed topics of {folder}: {counts}");
     }
 
-    fn refuse(&mut self, error: &TopicError, seen: Fingerprint) {
+    fn refuse(&mut self, error: &TopicError, seen: Fingerprint) -> Option<Reload> {
         // A disk or a lack of descriptors may recover without a file being touched.
         if !matches!(error, TopicError::Unreadable { .. }) {
             self.done = seen;
         }
         let problem = error.to_string();
-        if self.problem.as_ref() != Some(&problem) {
-            let folder = self.folder.display();
-            warn!(%folder, "kept the topics of {folder} as they were: {problem}");
-            self.problem = Some(problem);
+        if self.problem.as_ref() == Some(&problem) {
+            return None;
         }
+        let folder = self.folder.display();
+        warn!(%folder, "kept the topics of {folder} as they were: {problem}");
+        self.problem = Some(problem);
+        Some(Reload::Refused)
     }
 }
 

@@ -17,8 +17,9 @@ use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
 use crate::limits::{
     AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, BotLimits, BotLimitsOverrides, CONFIG_ID_BYTES_MAX,
-    CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX, HEARTBEAT_INTERVAL_SECONDS, Limit, Limits,
-    LimitsOverrides, ServerLimits, ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
+    CONNECTOR_TOKEN_BYTES_ADVISED, CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX,
+    HEARTBEAT_INTERVAL_SECONDS, Limit, Limits, LimitsOverrides, ServerLimits,
+    ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
 };
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -547,6 +548,26 @@ fn warnings(config: &Config, source: &Source) -> Vec<String> {
     if config.tls.is_some() && config.server.public_url.starts_with("http:") {
         let text = "server.public_url begins with http: but the server speaks nothing but TLS";
         warnings.push(text.to_owned());
+    }
+    if config.server.trusted_proxies.trust_everybody() {
+        warnings.push(
+            "server.trusted_proxies trusts everybody: who connects chooses the address that limits \
+             count"
+                .to_owned(),
+        );
+    }
+    for table in source.many(Section::Connectors) {
+        // That of the demonstration is made by the program, and what is sealed is not seen here.
+        let given = table.text("token").filter(|(_, place)| **place != Place::Program);
+        if given.is_some_and(|(token, _)| {
+            !crate::secrets::is_sealed(token) && token.len() < CONNECTOR_TOKEN_BYTES_ADVISED
+        }) {
+            warnings.push(format!(
+                "{}.token has fewer than {CONNECTOR_TOKEN_BYTES_ADVISED} characters: it can be \
+                 guessed",
+                table.path
+            ));
+        }
     }
     for connector in config.connectors.iter().filter(|it| it.settings.hosts.is_empty()) {
         warnings.push(format!(

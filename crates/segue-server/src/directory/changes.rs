@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, Notify};
 use tracing::{error, info};
 
 use super::{
-    Directory, Table, hash,
+    Directory, Table, TokenHash, hash,
     stored::{Publishing, StoredConnector, StoredToken, assemble},
 };
 use crate::{
@@ -90,6 +90,46 @@ pub enum ChangeError {
     Unavailable(#[from] StoreError),
 }
 
+/// Why the connectors cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// One of the configuration would take the conversations of another one, or lose its own.
+    #[error(
+        "connector {configured} of the configuration has the token of connector {stored}, which was \
+         made at run time: give it another token"
+    )]
+    SameToken {
+        /// The one that can be changed.
+        configured: ConnectorId,
+        /// The other one, whatever its state.
+        stored: ConnectorId,
+    },
+    /// The store does not answer.
+    #[error("cannot read the connectors: {0}")]
+    Unavailable(#[from] StoreError),
+}
+
+impl Table {
+    /// Refuses tokens, as far as they are good, that another connector of the configuration has.
+    fn must_be_free(
+        &self,
+        stored: &ConnectorId,
+        tokens: &[(TokenHash, Timestamp)],
+        now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        for (hash, expires_at) in tokens {
+            let is_good = *expires_at == 0 || now < *expires_at;
+            let known = self.tokens.get(hash).filter(|_| is_good);
+            let known = known.and_then(|it| self.connectors.get(&it.connector));
+            if let Some(known) = known.filter(|it| it.source == ConnectorSource::Configuration) {
+                let (configured, stored) = (known.id.clone(), stored.clone());
+                return Err(DirectoryError::SameToken { configured, stored });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Changes {
     /// Whether settings make sense here.
     pub(super) fn check(
@@ -120,7 +160,7 @@ impl Directory {
     pub async fn open(
         configured: Vec<(crate::config::Connector, Arc<ConfiguredBot>)>,
         changes: Changes,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, DirectoryError> {
         let mut table = Table::default();
         for (connector, bot) in configured {
             let token = hash(connector.token.expose());
@@ -141,6 +181,7 @@ impl Directory {
                 Ok((connector, it.hashes(), it.is_readable(&id, &changes.key)))
             }) {
                 Ok((connector, hashes, is_readable)) => {
+                    table.must_be_free(&id, &hashes, (changes.now)())?;
                     if !is_readable {
                         error!(
                             connector = %id,

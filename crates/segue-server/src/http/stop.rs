@@ -31,9 +31,10 @@ pub async fn stop(
     let origin = headers.get("origin").map(|it| it.to_str().unwrap_or(""));
     let (claims, connector) =
         app.authenticate(token, origin).ok_or_else(|| refuse(HttpError::InvalidAccessToken))?;
+    // As with a socket: new sessions must not keep out who has one and wants the bot to stop.
     app.handshakes
-        .take(app.node.now(), client.address, Some(&connector.id), &connector.limits)
-        .map_err(refuse)?;
+        .take_socket(app.node.now(), client.address, &connector.id, &connector.limits)
+        .map_err(|retry_after_ms| refuse(HttpError::RateLimited { retry_after_ms }))?;
     let Ok(Path(name)) = name else { return Err(refuse(HttpError::UnknownSession)) };
     let session = app.open(&name, &claims, &connector).await.map_err(|it| match it {
         NotOpened::Unknown => refuse(HttpError::UnknownSession),

@@ -109,3 +109,24 @@ fn a_server_in_memory_has_no_key_and_says_so() {
         place.fails(line, 4, "keeps conversations in memory");
     }
 }
+
+/// Which of the two a token opens would be left to chance.
+#[test]
+fn a_connector_of_the_configuration_takes_no_token_of_a_stored_one() {
+    let place = Place::new();
+    let token = place.text("connector create kiosk --bot ada --host tallow.example");
+    let config = CONFIG.replace("shop-token-5f1c", token.trim());
+    fs::write(place.folder.path().join("segue.toml"), config).unwrap();
+    let says = "connector shop of the configuration has the token of connector kiosk";
+    for line in ["serve --listen 127.0.0.1:0", "connector list"] {
+        let output = place.run(line);
+        let complaint = complaint(&output);
+        assert_eq!(output.status.code(), Some(2), "{line}: {complaint}");
+        assert!(complaint.contains(says) && !complaint.contains(token.trim()), "{complaint}");
+    }
+    // One that has run out is free.
+    fs::write(place.folder.path().join("segue.toml"), CONFIG).unwrap();
+    place.text("connector rotate kiosk --overlap-seconds 0");
+    let config = CONFIG.replace("shop-token-5f1c", token.trim());
+    place.serve_with(&config).stop();
+}

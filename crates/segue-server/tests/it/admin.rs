@@ -4,5 +4,6 @@ mod access;
 mod connectors;
 mod ending;
 mod keys;
+mod refusals;
 mod sessions;
 mod settings;

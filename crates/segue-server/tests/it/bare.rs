@@ -22,7 +22,12 @@ pub struct Bare {
 impl Bare {
     /// A connection on which nothing was said.
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { tcp: TcpStream::connect(address).await.unwrap(), came: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// This connection.
+    pub fn over(tcp: TcpStream) -> Self {
+        Self { tcp, came: Vec::new() }
     }
 
     /// A socket of this session.

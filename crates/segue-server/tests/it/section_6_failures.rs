@@ -6,7 +6,7 @@ use crate::{
     killed::Mortal,
     pick::{assert_adjacent, chunked, is_kind, next, next_is, of_kind, text, without_thinking},
     scenes::other,
-    support::{Asked, Bot, Setup, Talk, brief},
+    support::{Asked, Bot, Logs, Setup, Talk, brief},
 };
 
 const HIGH_LOAD: (&str, &str) =
@@ -354,4 +354,24 @@ async fn silence_is_no_failure() {
         // Nothing comes before the echo of the next message.
         goes_on(&mut talk, &bot).await;
     }
+}
+
+#[tokio::test]
+async fn a_bot_that_answers_nonsense_is_warned_of_once() {
+    let logs = Logs::capture();
+    let bot = Bot::start().await;
+    let server = Setup::new(&bot).start().await;
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    talk.say("Hm", "k-1").await;
+    bot.asked().await.outputs(json!([{"type": "no such output"}])).await;
+    talk.seek("SYSTEM_MESSAGE").await;
+    let told = logs.lines_with(&format!("of session {} failed", session.id));
+    assert_eq!(told.len(), 1, "{told:?}");
+    // It reads alone: which turn, which bot, and what is wrong.
+    assert!(told[0].contains(" WARN ") && told[0].contains("unknown type"), "{told:?}");
+    assert!(told[0].contains("turn 2") && told[0].contains("the bot wick"), "{told:?}");
+    let warned: Vec<String> = logs.lines_with(&session.id);
+    assert_eq!(warned.iter().filter(|it| it.contains(" WARN ")).count(), 1, "{warned:?}");
+    server.stop().await;
 }

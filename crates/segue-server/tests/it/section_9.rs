@@ -234,8 +234,13 @@ async fn a_page_may_stop_a_turn_and_read_what_comes_of_it() {
 #[tokio::test]
 async fn whoever_stops_too_often_is_told_to_wait() {
     let bot = Bot::start().await;
-    let server = Setup::new(&bot).limits("handshakes_per_second = 1").start().await;
+    let limits = "sockets_per_second = 1\nhandshakes_per_second = 1\nhandshakes_burst = 2";
+    let server = Setup::new(&bot).limits(limits).start().await;
     let session = server.session(json!({})).await;
+    // Whoever floods the server with new sessions keeps nobody from stopping the bot.
+    let flooded = server.token_request().send().await;
+    flooded.expect_refusal(429, "Rate limit exceeded", "rate_limited");
+    assert_eq!(server.stop_request(&session).send().await.status, 204);
     let mut answer = server.stop_request(&session).send().await;
     for _ in 0..10_000 {
         if answer.status != 204 {

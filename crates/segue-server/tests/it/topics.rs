@@ -30,7 +30,8 @@ impl Tea {
             "[[connectors]]\nid = \"tea\"\ntoken = \"{TOKEN}\"\nhosts = [\"{SHOP_HOST}\"]\n\
              bot = \"leaf\"\nhandoff = \"client\"\nmessages_per_second = 0\n\
              [[bots]]\nid = \"leaf\"\nkind = \"knowledge\"\nname = \"Leaf\"\n\
-             greeting = \"Hello.\"\ntopics = {path}"
+             greeting = \"Hello.\"\ntopics = {path}\n\
+             [metrics]\nlisten = \"127.0.0.1:0\""
         ));
         Self { folder, server: setup.start().await }
     }
@@ -102,6 +103,8 @@ async fn topics_are_taken_up_without_a_restart() {
     tea.put("tea.md", "---\nname: Tea\n---\nWhite.");
     let line = tea.logged(&logs, "coffee.md:3: field \"size\": unknown").await;
     assert!(line.contains("WARN"), "{line}");
+    let refused = "segue_topics_reloads_total{outcome=\"refused\"}";
+    tea.server.metrics_once(|it| it.count(refused) == 1).await;
     assert_eq!(ask(&mut talk, "tea").await, "Black.");
 
     tea.put("coffee.md", "---\nname: Café\nlanguage: es\n---\nCargado.");
@@ -112,6 +115,9 @@ async fn topics_are_taken_up_without_a_restart() {
     fs::remove_file(tea.path().join("coffee.md")).unwrap();
     let miss = "I have no answer to that. These are things that I know about:";
     ask_until(&mut tea.talk(json!({})).await, "café", miss).await;
+    let taken_up = "segue_topics_reloads_total{outcome=\"taken_up\"}";
+    let scraped = tea.server.metrics_once(|it| it.count(taken_up) == 3).await;
+    assert_eq!(scraped.count(refused), 1);
     tea.server.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! A service manager holds the listening socket: a restart refuses nobody. And what the program
 //! tells it.
 
-use std::{net::SocketAddr, os::unix::net::UnixDatagram, path::Path, sync::Arc};
+use std::{net::SocketAddr, os::unix::net::UnixDatagram, sync::Arc};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -16,36 +16,13 @@ use segue_server::serve::{Listener, serve};
 
 use crate::{
     client,
+    configuration::{TOKEN, configure},
     program::Launch,
     raw::{Came, Raw, upgrade_head},
-    shop::Visit,
+    shop::{LISTEN, Visit},
 };
 
-const TOKEN: &str = "shop-token-5f1c";
-
-fn configure(folder: &Path) {
-    let text = format!(
-        r#"
-[store]
-url = "sqlite:data/segue.db"
-[limits]
-connections_per_session = 1000
-handshakes_per_second = 0
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    );
-    std::fs::write(folder.join("segue.toml"), text).unwrap();
-}
+const LIMITS: &str = "connections_per_session = 1000\nhandshakes_per_second = 0";
 
 /// What became of somebody who connected at some moment.
 #[derive(Debug, PartialEq)]
@@ -87,7 +64,7 @@ fn visitors(address: SocketAddr, path: Arc<str>, stop: CancellationToken) -> Joi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_under_a_service_manager_refuses_nobody() {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), LISTEN, LIMITS);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let launch = Launch::serve(folder.path(), &["--config", "segue.toml"]).listening(&listener);
@@ -154,7 +131,7 @@ async fn a_server_that_stops_leaves_the_queue_of_a_given_listener_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_manager_is_told_what_becomes_of_the_server() {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), LISTEN, LIMITS);
     let socket = folder.path().join("notify");
     let told = UnixDatagram::bind(&socket).unwrap();
     told.set_nonblocking(true).unwrap();

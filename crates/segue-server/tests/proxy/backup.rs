@@ -18,46 +18,20 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     client,
     command::{json_of, refusal, said, segue},
+    configuration::{TOKEN, configure},
     program::{Launch, Program},
     raw::{Raw, events_of, text},
-    shop::say,
+    shop::{LISTEN, UNHURRIED, say},
 };
 
-const TOKEN: &str = "shop-token-5f1c";
 const CLIENTS: usize = 6;
 const BACKUPS: usize = 3;
 /// Echoes between two backups, at least.
 const ECHOES: u64 = 60;
 
-fn configure(folder: &Path) {
-    let text = format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[limits]
-messages_per_second = 0
-handshakes_per_second = 0
-sockets_per_second = 0
-sessions_per_token = 0
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    );
-    fs::write(folder.join("segue.toml"), text).unwrap();
-}
-
 fn configured() -> TempDir {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), LISTEN, UNHURRIED);
     folder
 }
 
@@ -426,8 +400,8 @@ async fn where_nothing_is_kept_there_is_nothing_to_back_up() {
     let refused = refusal(&segue(folder.path(), &["backup", "backup"]).await, 5);
     assert!(refused.contains("there is no database"), "{refused}");
     let text = fs::read_to_string(folder.path().join("segue.toml")).unwrap();
-    fs::write(folder.path().join("segue.toml"), format!("[store]\nurl = \"memory:\"\n{text}"))
-        .unwrap();
+    let text = text.replace("sqlite:data/segue.db", "memory:");
+    fs::write(folder.path().join("segue.toml"), text).unwrap();
     for command in ["backup", "restore"] {
         let refused = refusal(&segue(folder.path(), &[command, "backup"]).await, 2);
         assert!(refused.contains("in memory"), "{refused}");

@@ -21,13 +21,13 @@ use tokio::{
 
 use crate::{
     client,
+    configuration::{TOKEN, configure},
     program::Launch,
     raw::{Came, Raw},
     shop::{Visit, say},
     tls::{Client, Identity},
 };
 
-const TOKEN: &str = "shop-token-5f1c";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A proxy that is started from its set-up.
@@ -203,31 +203,6 @@ async fn forwarded_for(site: &Site, front: SocketAddr) -> Vec<String> {
     told.flat_map(|(_, value)| value.split(',')).map(|it| it.trim().to_owned()).collect()
 }
 
-fn configure(folder: &Path) {
-    let text = format!(
-        r#"
-[server]
-trusted_proxies = ["127.0.0.1"]
-[store]
-url = "sqlite:data/segue.db"
-[limits]
-handshakes_per_second = 0
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    );
-    fs::write(folder.join("segue.toml"), text).unwrap();
-}
-
 /// Asks for the socket until it is given, which it must not be refused meanwhile.
 async fn until_open(visit: &Visit, cursor: u64) -> Raw {
     let opened = async {
@@ -292,7 +267,7 @@ async fn stands_in_front(product: Product) {
     assert_eq!(forwarded_for(&site, front).await.last().unwrap(), "127.0.0.1");
 
     let home = TempDir::new().unwrap();
-    configure(home.path());
+    configure(home.path(), "trusted_proxies = [\"127.0.0.1\"]", "handshakes_per_second = 0");
     let listen = site.server.to_string();
     let launch = Launch::serve(home.path(), &["--config", "segue.toml", "--listen", &listen]);
     let mut program = launch.start().await;

@@ -6,6 +6,8 @@
 
 #[path = "../real/client.rs"]
 mod client;
+#[path = "../real/configuration.rs"]
+mod configuration;
 #[expect(dead_code, reason = "the crash test needs more of it")]
 #[path = "../real/dice.rs"]
 mod dice;
@@ -29,6 +31,7 @@ mod cut;
 mod folder;
 mod handshake_fuzz;
 mod in_front;
+mod overload;
 mod pieces;
 mod sealed;
 mod silence;

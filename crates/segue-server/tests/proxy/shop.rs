@@ -8,9 +8,26 @@ use segue_server::{
 };
 use serde_json::{Value, json};
 
-use crate::{client, raw::Raw};
+use crate::{
+    client,
+    configuration::{TOKEN, toml},
+    raw::Raw,
+};
 
-const TOKEN: &str = "shop-token-5f1c";
+/// Where it listens, if nothing else is said.
+pub const LISTEN: &str = "listen = \"127.0.0.1:0\"";
+
+/// Lines of `[limits]`: no rates and no pauses.
+pub const UNHURRIED: &str = "\
+messages_per_second = 0
+handshakes_per_second = 0
+connector_handshakes_per_second = 0
+sockets_per_second = 0
+connections_per_address = 0
+sessions_per_token = 0
+live_after_replay_ms = 0
+replay_batch_interval_ms = 0
+";
 
 /// A server, and an access token for any number of sessions.
 pub struct Shop {
@@ -31,35 +48,7 @@ pub struct Visit {
 impl Shop {
     /// A server in memory, without pauses and rates, with these lines in its `[limits]`.
     pub async fn open(limits: &str) -> Self {
-        let text = format!(
-            r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-url = "memory:"
-[limits]
-messages_per_second = 0
-handshakes_per_second = 0
-connector_handshakes_per_second = 0
-sockets_per_second = 0
-connections_per_address = 0
-sessions_per_token = 0
-live_after_replay_ms = 0
-replay_batch_interval_ms = 0
-{limits}
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-            host = client::HOST,
-        );
+        let text = toml(LISTEN, "memory:", &format!("{UNHURRIED}{limits}"));
         let config = Config::load(Some(&text), &std::collections::BTreeMap::default()).unwrap();
         let server = Server::start(config, None, Tweaks::default()).await.unwrap();
         let token = client::access_token(server.address(), TOKEN).await.unwrap();

@@ -25,7 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Disk, TOKEN, Talker, attacks, client,
+    Disk, Talker, attacks, client,
+    configuration::configure,
     dice::Dice,
     program::{Launch, Program},
     raw::Raw,
@@ -43,14 +44,8 @@ const DESCRIPTORS_SLACK: usize = 8;
 const DAY_SECONDS: u64 = 86_400;
 const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-fn configure(folder: &Path, port: u16) {
-    let text = format!(
-        r#"
-[server]
-listen = "127.0.0.1:{port}"
-[store]
-url = "sqlite:data/segue.db"
-[limits]
+/// Little patience, and room for few from one address.
+const LIMITS: &str = "\
 disk_free_mib_min = 0
 connections_per_address = 40
 headers_seconds = 2
@@ -58,21 +53,7 @@ request_body_seconds = 2
 response_seconds = 2
 frame_seconds = 2
 slow_reader_seconds = 2
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    );
-    std::fs::write(folder.join("segue.toml"), text).unwrap();
-}
+";
 
 /// The clock of the program: libfaketime adds what a file says.
 struct Clock(PathBuf);
@@ -306,7 +287,7 @@ async fn a_hostile_hour_hurts_nobody() {
     println!("HOSTILE_SEED={seed}, {} s", seconds());
     let folder = TempDir::new().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    configure(folder.path(), port);
+    configure(folder.path(), &format!("listen = \"127.0.0.1:{port}\""), LIMITS);
     // Attackers fill it, too, if slowly.
     let disk_mib = 192 + seconds() / 2;
     let disk = Arc::new(Disk::new(folder.path().join("data"), &format!("{disk_mib}m")));

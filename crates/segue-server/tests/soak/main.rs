@@ -19,6 +19,8 @@ use tokio::{
 
 #[path = "../real/client.rs"]
 mod client;
+#[path = "../real/configuration.rs"]
+mod configuration;
 #[path = "../real/dice.rs"]
 mod dice;
 #[expect(dead_code, reason = "the crash test needs more of it")]
@@ -31,19 +33,11 @@ mod raw;
 mod attacks;
 mod hostile;
 
+use configuration::{TOKEN, configure};
 use program::{Launch, Program};
 use raw::{Came, Raw, events_of};
 
-const TOKEN: &str = "shop-token-5f1c";
-
-fn configure(folder: &Path) {
-    let text = format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-url = "sqlite:data/segue.db"
-[limits]
+const LIMITS: &str = "\
 messages_per_second = 0
 handshakes_per_second = 0
 connector_handshakes_per_second = 0
@@ -52,21 +46,7 @@ connections_per_address = 0
 disk_free_mib_min = 0
 sessions_per_token = 0
 live_after_replay_ms = 0
-[[connectors]]
-id = "shop"
-token = "{TOKEN}"
-hosts = ["{host}"]
-bot = "ada"
-[[bots]]
-id = "ada"
-kind = "knowledge"
-name = "Ada"
-greeting = "Hello."
-"#,
-        host = client::HOST,
-    );
-    std::fs::write(folder.join("segue.toml"), text).unwrap();
-}
+";
 
 /// The program beneath strace, which stands aside: the child is the program itself.
 fn traced(folder: &Path, report: &Path, options: &[&str]) -> Launch {
@@ -194,7 +174,7 @@ async fn stopped(program: Program) -> Vec<String> {
 /// Syncs and appends of a load, counted by strace and by the program's own log.
 async fn counted(people: usize, words: usize) -> (u64, u64) {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), "listen = \"127.0.0.1:0\"", LIMITS);
     let report = folder.path().join("syncs");
     let program =
         traced(folder.path(), &report, &["-c", "-e", "trace=fsync,fdatasync"]).start().await;
@@ -242,7 +222,7 @@ async fn a_sync_that_fails_ends_the_program_and_loses_nothing_that_was_acknowled
     // The first of them fails soon after the sessions are there.
     for when in [30, 60, 120, 200] {
         let folder = TempDir::new().unwrap();
-        configure(folder.path());
+        configure(folder.path(), "listen = \"127.0.0.1:0\"", LIMITS);
         let inject = format!("inject=fsync,fdatasync:error=EIO:when={when}");
         let options = ["-e", "trace=fsync,fdatasync", "-e", &inject];
         let report = folder.path().join("syncs");
@@ -267,7 +247,7 @@ async fn a_sync_that_fails_ends_the_program_and_loses_nothing_that_was_acknowled
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_that_is_exceeded_is_told_and_outlived() {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), "listen = \"127.0.0.1:0\"", LIMITS);
     // Some way into the conversation, the write-ahead log does not grow for a while.
     let log = folder.path().join("data/segue.db-wal");
     let options = ["-P", log.to_str().unwrap(), "-e", "trace=pwrite64"];
@@ -340,7 +320,7 @@ async fn readiness(address: SocketAddr) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_told_and_outlived() {
     let folder = TempDir::new().unwrap();
-    configure(folder.path());
+    configure(folder.path(), "listen = \"127.0.0.1:0\"", LIMITS);
     let disk = Disk::new(folder.path().join("data"), "3m");
     let launch = Launch::serve(folder.path(), &["--config", "segue.toml"]);
     let program = launch.start().await;

@@ -218,12 +218,12 @@ fn bots_with_the_same_folder_share_its_topics() {
 
 #[tokio::test(start_paused = true)]
 async fn watching_stops_when_told_and_where_there_is_nothing_to_watch() {
-    Folders::default().watch(CancellationToken::new()).await;
+    Folders::default().watch(CancellationToken::new(), Arc::default()).await;
     let shop = Shop::new();
     let mut folders = Folders::default();
     folders.open(&shop.path("topics")).unwrap();
     let end = CancellationToken::new();
-    let watching = tokio::spawn(folders.watch(end.clone()));
+    let watching = tokio::spawn(folders.watch(end.clone(), Arc::default()));
     end.cancel();
     watching.await.unwrap();
 }

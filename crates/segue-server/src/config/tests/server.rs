@@ -71,3 +71,27 @@ fn limits_of_the_server_stand_with_the_others_and_in_no_connector() {
         assert!(error.to_string().contains("unknown key"), "{error}");
     }
 }
+
+#[test]
+fn proxies_that_are_everybody_and_tokens_that_can_be_guessed_are_warned_of() {
+    let everybody = "server.trusted_proxies trusts everybody: who connects chooses the address that \
+                     limits count";
+    for (proxies, is_warned) in
+        [("0.0.0.0/0", true), ("10.0.0.0/8\", \"::/0", true), ("0.0.0.0/1", false)]
+    {
+        let warnings = load(&format!("[server]\ntrusted_proxies = [\"{proxies}\"]")).warnings;
+        assert_eq!(warnings.iter().any(|it| it == everybody), is_warned, "{proxies}");
+    }
+    let with_token = |token: &str| {
+        let text = format!(
+            "[[connectors]]\nid = \"a\"\ntoken = \"{token}\"\nhosts = [\"a.example\"]\nbot = \"b\"\n\
+             [[bots]]\nid = \"b\"\nkind = \"knowledge\"\nname = \"B\""
+        );
+        load(&text).warnings
+    };
+    let guessed = "connectors.a.token has fewer than 16 characters: it can be guessed";
+    assert_eq!(with_token("0123456789abcde"), [guessed]);
+    for token in ["0123456789abcdef", "sealed:v1:x"] {
+        assert_eq!(with_token(token), [""; 0], "{token}");
+    }
+}

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -19,7 +19,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asked<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let unreadable = |text: String| AdminError::Unreadable(text);
         let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|it| unreadable(it.body_text()))?;
+        let body = body.map_err(|it| match it.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => AdminError::BodyTooLarge,
+            _ => unreadable(it.body_text()),
+        })?;
         let body = if body.trim_ascii().is_empty() { &b"{}"[..] } else { &body };
         match serde_json::from_slice(body) {
             Ok(asked) => Ok(Self(asked)),

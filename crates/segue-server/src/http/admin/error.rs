@@ -50,6 +50,8 @@ pub enum AdminError {
         /// For people.
         text: Cow<'static, str>,
     },
+    /// More in the body than is read.
+    BodyTooLarge,
     /// Too much to be given in one piece.
     TooLarge(&'static str),
     /// The store does not answer, or something else that may pass.
@@ -67,6 +69,7 @@ impl AdminError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Unreadable(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -87,6 +90,7 @@ impl AdminError {
             Self::Unreadable(_) => "unreadable_request",
             Self::Invalid(_) => "invalid_request",
             Self::Conflict { code, .. } => code,
+            Self::BodyTooLarge => "body_too_large",
             Self::TooLarge(_) => "too_large",
             Self::Unavailable => "unavailable",
         }
@@ -107,6 +111,9 @@ impl AdminError {
             Self::NotFound(what) => format!("There is no such {what}").into(),
             Self::Unreadable(text) | Self::Invalid(text) => text.as_str().into(),
             Self::Conflict { text, .. } => text.as_ref().into(),
+            Self::BodyTooLarge => {
+                format!("The body may have {} bytes", limits::REQUEST_BODY_BYTES_MAX).into()
+            }
             Self::TooLarge(text) => (*text).into(),
             Self::Unavailable => "The server cannot do this now; try again".into(),
         }

@@ -103,6 +103,7 @@ fn connectors(schemas: &mut Schemas) -> [Operation; 3] {
             .answers(201, "It exists; its token.", &told, &examples::connector_with_token(None))
             .refuses([
                 unreadable(),
+                AdminError::BodyTooLarge,
                 invalid("id: the name of the connector is missing"),
                 AdminError::BeyondKey("this connector"),
             ])
@@ -149,7 +150,7 @@ fn connector_changes(schemas: &mut Schemas) -> [Operation; 5] {
             "Sets what it names; `null` takes a setting back to its default.",
         )
         .reads(&patch, &json!({"hosts": ["shop.example.com"], "idle_seconds": null}))
-        .refuses([unreadable()]),
+        .refuses([unreadable(), AdminError::BodyTooLarge]),
         change(
             "POST /admin/v1/connectors/{id}/rotate",
             "rotateConnectorToken",
@@ -158,7 +159,11 @@ fn connector_changes(schemas: &mut Schemas) -> [Operation; 5] {
         )
         .may_read(&rotation, &json!({"overlap_seconds": 604_800}))
         .answers(200, "The new token.", &told, &examples::connector_with_token(Some(604_800)))
-        .refuses([unreadable(), ChangeError::TooManyTokens.into()]),
+        .refuses([
+            unreadable(),
+            AdminError::BodyTooLarge,
+            ChangeError::TooManyTokens.into(),
+        ]),
         set(
             "POST /admin/v1/connectors/{id}/disable",
             "disableConnector",
@@ -314,6 +319,7 @@ fn keys(schemas: &mut Schemas) -> [Operation; 4] {
             .answers(201, "The key.", &made, &examples::key_made())
             .refuses([
                 unreadable(),
+                AdminError::BodyTooLarge,
                 invalid("scopes: at least one"),
                 AdminError::BeyondKey("these scopes"),
                 AdminError::BeyondKey("these connectors"),

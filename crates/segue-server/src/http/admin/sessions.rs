@@ -7,7 +7,7 @@ use segue_core::{
     ports::{Listed, Liveness, Order, ReadLimit, SessionQuery, Visible},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     ask::{Name, Params},
@@ -174,7 +174,7 @@ pub struct EntryLine {
     timestamp: String,
     /// What happened. `is` names the kind; later versions add kinds and fields.
     #[cfg_attr(test, schemars(with = "crate::spec::text::Object"))]
-    event: Value,
+    event: Box<RawValue>,
 }
 
 /// `GET /sessions`: the newest first.
@@ -357,7 +357,8 @@ impl EntryLine {
             sequence,
             internal: sequence.is_none(),
             timestamp: wire::timestamp(entry.at),
-            event: serde_json::to_value(&entry.event).expect("events are plain data"),
+            // Its very text: the proof of a deletion is over that.
+            event: to_raw_value(&entry.event).expect("events are plain data"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Admin, Bot, Running, Setup};
+use crate::support::{Admin, Bot, Logs, Running, Setup};
 
 async fn start(bot: &Bot) -> (Setup, Running, Admin) {
     let setup = Setup::new(bot).sqlite();
@@ -200,4 +200,38 @@ async fn a_key_makes_the_connectors_that_it_reaches_and_no_others() {
         assert_eq!(refused, (403, "beyond_key".to_owned()), "{id}");
     }
     server.stop().await;
+}
+
+/// The key of the secrets is lost, or another one: what it has sealed cannot be shown any more, and
+/// that is all.
+#[tokio::test]
+async fn a_token_that_cannot_be_unsealed_opens_what_it_opened() {
+    let logs = Logs::capture();
+    for (id, key) in [("kiosk-lost", None), ("kiosk-other", Some([b'A'; 43]))] {
+        let bot = Bot::start().await;
+        let (setup, server, admin) = start(&bot).await;
+        let wanted = json!({"id": id, "bot": "wick", "hosts": ["tallow.example"]});
+        let token = admin.post("/admin/v1/connectors", wanted).await["token"].clone();
+        let token = token.as_str().unwrap();
+        server.stop().await;
+        let told = format!("the token of connector {id} is sealed under another key");
+        assert_eq!(logs.lines_with(&told), [""; 0]);
+        let file = setup.folder().unwrap().join("secrets.key");
+        std::fs::remove_file(&file).unwrap();
+        if let Some(key) = key {
+            std::fs::write(&file, key).unwrap();
+        }
+        let server = setup.start().await;
+        let lines = logs.lines_with(&told);
+        assert!(lines.len() == 1 && lines[0].contains("ERROR"), "{lines:?}");
+        assert!(opens(&server, token).await);
+        let path = format!("/admin/v1/connectors/{id}");
+        let shown = Admin::of(&setup, &server).get(&path).await;
+        assert_eq!(shown["token"], json!(null), "{shown}");
+        // Another token is sealed under the key that there is.
+        let rotated = Admin::of(&setup, &server).post(&format!("{path}/rotate"), json!({})).await;
+        let shown = Admin::of(&setup, &server).get(&path).await;
+        assert_eq!(shown["token"], rotated["token"]);
+        server.stop().await;
+    }
 }

@@ -1,8 +1,14 @@
 //! Conversations that an administrator ends, or deletes for good.
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpSocket;
 
-use crate::support::{Admin, Bot, Session, Setup, brief};
+use crate::{
+    bare::Bare,
+    support::{Admin, Bot, Session, Setup, brief},
+};
 
 #[tokio::test]
 async fn a_revoked_session_ends_and_its_sockets_close_with_4001() {
@@ -131,5 +137,90 @@ async fn a_list_goes_on_where_the_last_session_of_a_page_was_deleted() {
         }
         cursor = page["next_cursor"].as_str().map_or(String::new(), |it| format!("&cursor={it}"));
     }
+    server.stop().await;
+}
+
+/// Of an export, what the proof of a deletion is over.
+#[derive(Deserialize)]
+struct Export {
+    entries: Vec<Proven>,
+}
+
+/// Of an entry, what the proof of a deletion is over.
+#[derive(Deserialize)]
+struct Proven {
+    id: uuid::Uuid,
+    position: u64,
+    timestamp: String,
+    event: Box<RawValue>,
+}
+
+/// Milliseconds since 1970 of `2026-05-07T12:00:00.123Z`, which is after a leap day and before the
+/// next century.
+fn unix_ms(timestamp: &str) -> u64 {
+    let part = |from: usize, to: usize| timestamp[from..to].parse::<u64>().unwrap();
+    let (year, month, day) = (part(0, 4), part(5, 7), part(8, 10));
+    let lengths = [31, if year % 4 == 0 { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let of_years: u64 = (1970..year).map(|it| if it % 4 == 0 { 366 } else { 365 }).sum();
+    let of_months: u64 = lengths.iter().take(usize::try_from(month).unwrap() - 1).sum();
+    let days = of_years + of_months + day - 1;
+    let seconds = ((days * 24 + part(11, 13)) * 60 + part(14, 16)) * 60 + part(17, 19);
+    seconds * 1_000 + part(20, 23)
+}
+
+/// As docs/admin.md says how, of nothing but the export.
+#[tokio::test]
+async fn the_proof_of_a_deletion_is_computed_from_an_export_made_before() {
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite();
+    let server = setup.start().await;
+    let admin = Admin::of(&setup, &server);
+    let session = server.session(json!({"integration_attributes": {"z": 1, "a": "ü"}})).await;
+    let mut talk = session.open_joined().await;
+    talk.say("\"größer\" \\ 沸騰した 🫖\u{7f}", "k-1").await;
+    bot.asked().await.text("Is it?").await;
+    talk.seek("POLY_AGENT_MESSAGE").await;
+    let path = format!("/admin/v1/sessions/{}", session.id);
+    admin.post(&format!("{path}/revoke"), json!({})).await;
+    let export = admin.request("GET", &format!("{path}/export")).send().await.body;
+    let proof = admin.delete(&path).await;
+    let export: Export = serde_json::from_slice(&export).unwrap();
+    assert_eq!(proof["entries"], export.entries.len());
+    let mut digest = Sha256::new();
+    for Proven { id, position, timestamp, event } in &export.entries {
+        let event = event.get();
+        digest.update(id.as_u128().to_be_bytes());
+        for number in [*position, unix_ms(timestamp), event.len() as u64] {
+            digest.update(number.to_be_bytes());
+        }
+        digest.update(event);
+    }
+    assert_eq!(proof["digest"], format!("{:x}", digest.finalize()));
+    server.stop().await;
+}
+
+/// What it still had to read is gone, so it must not wait for it.
+#[tokio::test]
+async fn a_socket_that_was_behind_when_its_session_was_deleted_is_closed() {
+    let bot = Bot::start().await;
+    let limits = "close_after_end_ms = 50\nmessages_per_second = 0\nslow_reader_seconds = 600";
+    let setup = Setup::new(&bot).sqlite().limits(limits);
+    let server = setup.start().await;
+    let admin = Admin::of(&setup, &server);
+    let session = server.session(json!({})).await;
+    let mut talk = session.open_joined().await;
+    // A small window, so that not everything fits into the system's buffers.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut slow = Bare::over(socket.connect(session.address).await.unwrap());
+    slow.upgrade(&session).await;
+    let text = "x".repeat(120_000);
+    for number in 0..100 {
+        talk.say(&text, &format!("k-{number}")).await;
+        talk.seek("USER_MESSAGE").await;
+    }
+    admin.delete(&format!("/admin/v1/sessions/{}", session.id)).await;
+    assert_eq!(talk.closed().await.1, 4001);
+    assert_eq!(slow.closed().await, 1013);
     server.stop().await;
 }
