@@ -260,7 +260,6 @@ async fn serve_metrics(
 
 /// The process's clock and its ids, which grow with time: the only place that takes them from
 /// outside.
-#[expect(clippy::disallowed_methods, reason = "this is where `Sources` come from")]
 pub fn sources() -> Sources {
     let ids = Ids::default();
     let new_id = move || ids.next(unix_ms(), rand::random());
