@@ -11,7 +11,11 @@ use std::{
 use anyhow::Context as _;
 use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -297,8 +301,16 @@ async fn listen(
         given.set_nonblocking(true)?;
         return Ok(Listener::Given(TcpListener::from_std(given)?));
     }
-    let listener = TcpListener::bind(address).await;
-    Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
+    let listener = bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Listener::Own(listener))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Or the connections of the process before this one keep the port for a minute.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::LISTEN_BACKLOG)
 }
 
 /// Replaces the key that signs access tokens when it has grown old.

@@ -353,19 +353,28 @@ impl Socket {
     }
 
     /// Says goodbye and waits a while for the answer.
-    async fn close(&self, mut web: impl Web, code: u16) {
+    async fn close(&self, web: impl Web, code: u16) {
         self.peer.linger();
-        let frame = CloseFrame { code, reason: reason(code).into() };
-        let goodbye = async {
-            web.send(Message::Close(Some(frame))).await?;
-            while let Some(Ok(_)) = web.next().await {}
-            Ok::<(), axum::Error>(())
-        };
-        let patience = Duration::from_millis(limits::CLOSE_ANSWER_MS);
-        if !matches!(tokio::time::timeout(patience, goodbye).await, Ok(Ok(()))) {
+        if !goodbye(web, code, self.stop.is_cancelled()).await {
             debug!(session.id = %self.id, code, "a close was not answered");
         }
     }
+}
+
+/// Whether the other end has answered the close.
+async fn goodbye(mut web: impl Web, code: u16, is_stopping: bool) -> bool {
+    // Some clients open the next socket before they look after this one; when the server stops,
+    // everybody waits for the next process meanwhile.
+    let patience_ms =
+        if is_stopping { limits::STOP_CLOSE_ANSWER_MS } else { limits::CLOSE_ANSWER_MS };
+    let frame = CloseFrame { code, reason: reason(code).into() };
+    let answered = async {
+        web.send(Message::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = web.next().await {}
+        Ok::<(), axum::Error>(())
+    };
+    let patience = Duration::from_millis(patience_ms);
+    matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
 }
 
 /// The result of work that is under way; waits for ever while there is none.
