@@ -5,7 +5,7 @@ CARGO ?= cargo
 SEEDS ?= 100000
 SECONDS ?= 3600
 
-.PHONY: run build test check sim bite soak bench fmt
+.PHONY: run build test check sim bite soak bench bench-check fmt
 
 # Builds, starts, prints the address; a conversation works at once.
 run: build
@@ -39,6 +39,11 @@ soak:
 # docs/performance.md.
 bench:
 	scripts/bench.sh
+
+# Whether something has become slower: instructions of the pure parts, ratios within one run. Wants
+# valgrind. UPDATE=1 writes the figures anew that are no longer near.
+bench-check:
+	$(CARGO) test --locked --quiet -p segue-server --bench check
 
 fmt:
 	$(CARGO) fmt

@@ -39,11 +39,14 @@ need nginx nginx-light
 need haproxy haproxy
 need caddy caddy
 need systemd-analyze systemd
+# Counts instructions.
+need valgrind valgrind
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 # One build for all; the tests of every crate, then the program in a browser.
 FUZZ_SECONDS=${FUZZ_SECONDS:-30} SEEDS=${SEEDS:-2000} step "cargo" cargo test --locked --workspace --no-fail-fast
 step "browser" browser_tests
+step "bench-check" make --no-print-directory bench-check
 
 # The lines of cargo's runner and of node's, added up.
 count() { awk -v word="$1" '

@@ -33,6 +33,17 @@ pub enum Scenario {
     BareEcho,
 }
 
+/// What an `echo` and a `create` are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum References {
+    /// Everything that limits them.
+    All,
+    /// A bare echo, and nothing else: more pairs in less time.
+    BareEcho,
+    /// Nothing.
+    None,
+}
+
 /// Puts a load on a server and checks every answer.
 ///
 /// Starts a server of its own in a temporary folder below the working directory, on the disk that
@@ -80,9 +91,9 @@ pub struct Options {
     /// Seconds between two heartbeats of one connection, for `idle`.
     #[arg(long, value_name = "S", default_value_t = 30.0)]
     pub heartbeat: f64,
-    /// Measure nothing but the server.
-    #[arg(long)]
-    pub no_references: bool,
+    /// What runs in turn with the server.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = References::All)]
+    pub references: References,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -154,6 +165,8 @@ impl Options {
         let least = crate::fill::HEAD + 1;
         ensure!(self.history.is_none_or(|it| it >= least), "--history is at least {least}");
         ensure!(self.stored_entries >= least, "--stored-entries is at least {least}");
+        let is_all = self.references == References::All;
+        ensure!(is_all || self.scenario != Scenario::Limits, "limits are all references");
         if self.url.is_some() {
             let own = match self.scenario {
                 Scenario::Idle | Scenario::Storm | Scenario::Replay => true,

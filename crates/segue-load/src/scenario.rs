@@ -3,7 +3,7 @@
 use crate::{
     check::Faults,
     contest::Contender,
-    options::Options,
+    options::{self, Options},
     reference::{
         bare_echo::{self, BareEcho},
         disk::Disk,
@@ -40,13 +40,13 @@ pub async fn of_echo(
     let bare = BareEcho::start(&options.program()?, &options.folder, options.cores()).await?;
     let (pace, sources) = (options.pace(), options.sources);
     let crowd = bare_echo::crowd(&bare, pace, sessions, options.depth, sources, faults).await?;
-    let store = StoreAlone::open(&options.folder, Kind::Message, sessions).await?;
-    let contenders: Vec<Box<dyn Contender>> = vec![
-        Box::new(crowd),
-        Box::new(store),
-        Box::new(PlainFile::open(&options.folder, sessions)?),
-        Box::new(Disk::open(&options.folder)?),
-    ];
+    let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(crowd)];
+    if options.references == options::References::All {
+        let store = StoreAlone::open(&options.folder, Kind::Message, sessions).await?;
+        contenders.push(Box::new(store));
+        contenders.push(Box::new(PlainFile::open(&options.folder, sessions)?));
+        contenders.push(Box::new(Disk::open(&options.folder)?));
+    }
     Ok(References { contenders, bare_echo: Some(bare) })
 }
 

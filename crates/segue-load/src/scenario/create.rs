@@ -17,7 +17,7 @@ use crate::{
     check::Faults,
     contest::{Contender, contest},
     crowd::Pace,
-    options::Options,
+    options::{Options, References},
     reference::bare_echo::BareEcho,
     report::Report,
     sample::{Latencies, Sample},
@@ -37,7 +37,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let mut contenders: Vec<Box<dyn Contender>> =
         vec![Box::new(newcomers(&world, at_once, options.pace())?)];
     let mut bare = None;
-    if !options.no_references {
+    if options.references != References::None {
         let echo = BareEcho::start(&options.program()?, &options.folder, options.cores()).await?;
         contenders.push(Box::new(Newcomers {
             target: echo.target(options.sources),

@@ -7,7 +7,7 @@ use crate::{
     board::Board,
     contest::{Contender, contest},
     crowd::{Crowd, Member, Pace, Unit},
-    options::Options,
+    options::{Options, References},
     report::Report,
     sample::Sample,
     scenario::of_echo,
@@ -25,7 +25,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let crowd = crowd(&mut world, "segue", sessions, options.depth, options.pace()).await?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(crowd)];
     let mut bare_echo = None;
-    if !options.no_references {
+    if options.references != References::None {
         let references = of_echo(options, sessions, &world.faults).await?;
         contenders.extend(references.contenders);
         bare_echo = references.bare_echo;

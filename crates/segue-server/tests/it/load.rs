@@ -52,7 +52,7 @@ fn echo_saturates_beside_its_limits() {
 
 #[test]
 fn echo_keeps_a_schedule() {
-    let report = load(&["echo", "--sessions", "3", "--rate", "40", "--no-references"]);
+    let report = load(&["echo", "--sessions", "3", "--rate", "40", "--references", "none"]);
     // What was on its way when the time was over does not count.
     let echoed = operations(&report, "segue");
     assert!((1..=20).contains(&echoed), "{echoed}");
@@ -61,7 +61,8 @@ fn echo_keeps_a_schedule() {
 #[test]
 fn echo_goes_on_in_long_sessions_of_a_full_store() {
     let stored = ["--history", "40", "--stored-sessions", "5", "--stored-entries", "10"];
-    let report = load(&[&["echo", "--sessions", "2", "--no-references"][..], &stored].concat());
+    let report =
+        load(&[&["echo", "--sessions", "2", "--references", "none"][..], &stored].concat());
     assert!(operations(&report, "segue") > 0);
     assert_eq!(report["settings"]["stored sessions"], "5");
 }
@@ -128,12 +129,22 @@ fn the_limits_are_measured_alone() {
     assert!(operations(&report, "store alone, turns of three entries") > 0);
 }
 
+#[test]
+fn a_bare_echo_is_enough_for_a_ratio() {
+    let report = load(&["echo", "--sessions", "2", "--references", "bare-echo"]);
+    let names: Vec<&Value> =
+        report["measured"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["segue", "bare echo"]);
+    assert!(report["ratios"]["rate, segue / bare echo"]["median"].as_f64().unwrap() > 0.0);
+}
+
 /// What makes no sense is wrong usage, and a program that does not start is a failure that says so.
 #[test]
 fn nonsense_is_refused() {
     for (words, code, complaint) in [
         (&["echo", "--depth", "65"][..], 2, "--depth is from 1 to 64"),
         (&["echo", "--rate", "0"][..], 2, "--rate is over 0"),
+        (&["limits", "--references", "none"][..], 2, "limits are all references"),
         (&["echo", "--program", "nowhere"][..], 1, "nowhere"),
     ] {
         let folder = TempDir::new().unwrap();
@@ -153,7 +164,7 @@ fn nonsense_is_refused() {
 #[test]
 fn who_is_asked_to_stop_stops_and_leaves_nothing() {
     for (pace, signal) in [(&["--depth", "2"], "-TERM"), (&["--rate", "500"], "-INT")] {
-        let words = [&["echo", "--sessions", "2", "--no-references"][..], pace].concat();
+        let words = [&["echo", "--sessions", "2", "--references", "none"][..], pace].concat();
         let folder = TempDir::new().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_segue"))
             .args(["load", "--seconds", "600", "--warm-up", "0"])

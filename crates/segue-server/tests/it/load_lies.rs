@@ -103,7 +103,7 @@ async fn load(lie: Lie) -> (Output, Value) {
     let address = liar(lie).await.to_string();
     let running = tokio::task::spawn_blocking(move || {
         let folder = TempDir::new().unwrap();
-        let own = ["--token", "t", "--host", "h", "--no-references", "--json"];
+        let own = ["--token", "t", "--host", "h", "--references", "none", "--json"];
         Command::new(env!("CARGO_BIN_EXE_segue"))
             .args(["load", "echo", "--url", &address, "--sessions", "1", "--depth", "2"])
             .args(own)
