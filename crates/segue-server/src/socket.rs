@@ -119,6 +119,8 @@ impl Socket {
             }
         }
         drop(open);
+        // Nobody waits for what is read any more.
+        under_way.reading = None;
         // Frames that came before the close count (clients, section 3.1).
         loop {
             self.begin(&mut under_way);
