@@ -335,6 +335,9 @@ fixed! {
     /// The first batch of a session may hold so many events however large they are: clients that
     /// see the bot's arrival in it do not ask for the bot again.
     BATCH_HEAD_EVENTS: usize = 3;
+    /// An entry is taken to be with its connections so long after it was decided. What is not in the
+    /// log is stamped so much before the clock.
+    ENTRY_ON_ITS_WAY_MS: u64 = 250;
     /// A connection that hears nothing looks into the log: the newest push may have been lost.
     LOOK_INTERVAL_MS: u64 = 30_000;
     /// The same while the bot is at work.

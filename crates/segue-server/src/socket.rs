@@ -173,7 +173,7 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if under_way.has_room() => {
+                frame = web.next(), if under_way.has_room() && self.connection.has_room() => {
                     let outputs;
                     (outputs, ended) = self.take_frames(frame, web, &mut unfinished);
                     outputs
