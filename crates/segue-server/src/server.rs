@@ -121,7 +121,7 @@ impl Server {
         let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let listener = listen(given, config.server.listen).await?;
+        let listener = listen(given, config.server.listen)?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let health = Arc::new(opened.health(&node, &config.store, &config.server_limits));
@@ -249,7 +249,7 @@ async fn serve_metrics(
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<(SocketAddr, JoinHandle<()>)>> {
     let Some(listen) = listen else { return Ok(None) };
-    let listener = self::listen(None, listen).await?;
+    let listener = self::listen(None, listen)?;
     let address = listener.address()?;
     let own = ServerLimits {
         connections_per_address: limits::METRICS_CONNECTIONS_PER_ADDRESS,
@@ -293,10 +293,7 @@ async fn listening(
     }
 }
 
-async fn listen(
-    given: Option<std::net::TcpListener>,
-    address: SocketAddr,
-) -> anyhow::Result<Listener> {
+fn listen(given: Option<std::net::TcpListener>, address: SocketAddr) -> anyhow::Result<Listener> {
     if let Some(given) = given {
         given.set_nonblocking(true)?;
         return Ok(Listener::Given(TcpListener::from_std(given)?));

@@ -1,7 +1,7 @@
 //! What a client sent, read (protocol, section 4). Never panics and never recurses, whatever came:
 //! this is the first thing that touches a stranger's bytes.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use segue_core::{Json, MessageKey};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -96,10 +96,10 @@ fn names_alone(metadata: Option<&str>) -> Option<Json> {
     let names = ["local_id", "client_event_id"];
     let values = members(custom?, names)?;
     let usable = |it: &str| string(Some(it)).filter(|it| it.len() <= limits::KEY_BYTES_MAX);
-    let named = names.into_iter().zip(values);
-    let named = named.filter_map(|(name, value)| Some((name, usable(value?)?)));
-    let named: std::collections::BTreeMap<_, _> = named.collect();
-    (!named.is_empty()).then(|| Json(super::envelope::json(&named)))
+    let readable = names.into_iter().zip(values);
+    let readable: BTreeMap<_, _> =
+        readable.filter_map(|(name, value)| Some((name, usable(value?)?))).collect();
+    (!readable.is_empty()).then(|| Json(super::envelope::json(&readable)))
 }
 
 /// The event without its metadata: a message has no key yet.
