@@ -11,6 +11,7 @@ mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use segue_core::ConnectorId;
 
-pub use check::is_id;
+pub use check::{is_id, what_makes_an_id};
 pub use secret::Secret;
 #[cfg(test)]
 pub(crate) use section::Kind;
@@ -283,6 +284,7 @@ impl Config {
         let mut problems = Problems::default();
         let mut source = Source::read(text.unwrap_or_default(), &mut problems);
         source.overlay(env, &mut problems);
+        source.follow_option();
         let mut config = check::config(&source, problems)?;
         config.settings = settings::settings(&source, settings::Text::Given);
         Ok(config)
@@ -303,6 +305,7 @@ impl Config {
         let value = Value::Text(token.expose().to_owned());
         connector.values.insert("token", Given { value, place: Place::Program });
         source.overlay(env, &mut problems);
+        source.follow_option();
         check::loopback_only(&source, &mut problems);
         let mut config = check::config(&source, problems)?;
         config.settings = settings::settings(&source, settings::Text::BuiltIn);

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod node;
 pub mod outgoing;
 pub mod overload;
+pub mod private;
 #[cfg(test)]
 #[path = "../tests/published/mod.rs"]
 mod published;

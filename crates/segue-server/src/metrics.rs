@@ -23,6 +23,7 @@ use segue_store::Group;
 use crate::{
     bot::topics::Reload,
     connection::Tally,
+    http::admin,
     limits,
     wire::{HttpError, Refusal},
 };
@@ -39,6 +40,9 @@ use process::ProcessGauges;
 /// What becomes of the spans of traces.
 const DELIVERED: &str = "delivered";
 const LOST: &str = "lost";
+
+/// A request that has no code in its answer: that is not ours.
+const UNREADABLE_HEAD: &str = "unreadable_head";
 
 /// One label.
 type By<V> = [(&'static str, V); 1];
@@ -222,7 +226,7 @@ impl Metrics {
         for code in Refusal::CODES {
             know(&self.socket_refusals, &[("code", code)]);
         }
-        for code in HttpError::CODES {
+        for code in HttpError::CODES.iter().chain(admin::CODES).chain([&UNREADABLE_HEAD]) {
             know(&self.http_refusals, &[("code", code)]);
         }
         for outcome in ["recorded", "conflict", "duplicate", "taken", "unavailable"] {
@@ -293,12 +297,23 @@ impl Metrics {
     }
 
     /// A request over HTTP was answered. `route` is one of the routes, never a path as sent.
-    pub fn answered(&self, route: &str, status: u16, took: Duration, refused: Option<&HttpError>) {
+    pub fn answered(
+        &self,
+        route: &str,
+        status: u16,
+        took: Duration,
+        refused: Option<&'static str>,
+    ) {
         self.http_requests.get_or_create(&Answered { route: route.to_owned(), status }).inc();
         self.http_seconds.get_or_create(&[("route", route.to_owned())]).observe(took.as_secs_f64());
-        if let Some(error) = refused {
-            self.http_refusals.get_or_create(&[("code", error.code())]).inc();
+        if let Some(code) = refused {
+            self.http_refusals.get_or_create(&[("code", code)]).inc();
         }
+    }
+
+    /// The layer of HTTP has refused a request of which not even the head could be read.
+    pub fn unreadable_head(&self) {
+        self.http_refusals.get_or_create(&[("code", UNREADABLE_HEAD)]).inc();
     }
 
     /// Something was appended to a log, or was to be.

@@ -66,7 +66,7 @@ impl SecretsKey {
                 let path = folder.join(KEY_FILE);
                 if !path.exists() {
                     let text = URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_BYTES]>());
-                    crate::server::write_private(&path, &text)
+                    crate::private::write_private(&path, &text)
                         .map_err(|it| file_error(&path, it))?;
                 }
                 Self::of_file(&path)

@@ -26,11 +26,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     address::{Door, Place},
     limits::{self, ServerLimits},
+    metrics::Metrics,
 };
 
 mod body;
@@ -118,6 +119,7 @@ pub async fn serve(
     tls: Option<TlsAcceptor>,
     app: Router,
     door: Arc<Door>,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
@@ -127,8 +129,8 @@ pub async fn serve(
             debug!(peer = %address.ip(), "too many connections of {}", address.ip());
             return;
         };
-        let limits = *door.limits();
-        connections.spawn(run(tcp, address, place, tls.clone(), app.clone(), limits));
+        let talk = Talk { app: app.clone(), limits: *door.limits(), metrics: Arc::clone(&metrics) };
+        connections.spawn(run(tcp, address, place, tls.clone(), talk));
     };
     let accept = async || {
         let room = door.room().await;
@@ -165,14 +167,20 @@ pub async fn serve(
     }
 }
 
+/// What a connection is about.
+struct Talk {
+    app: Router,
+    limits: ServerLimits,
+    metrics: Arc<Metrics>,
+}
+
 /// A connection from its beginning to its end, or to its upgrade.
 async fn run(
     tcp: TcpStream,
     address: SocketAddr,
     place: Place,
     tls: Option<TlsAcceptor>,
-    app: Router,
-    limits: ServerLimits,
+    talk: Talk,
 ) {
     let peer = Peer::new(address);
     let wire = Arc::clone(&peer.wire);
@@ -182,10 +190,10 @@ async fn run(
     }
     let counted = Counted::new(tcp, Arc::clone(&wire), place);
     match tls {
-        None => converse(Lingering::new(counted, wire), peer, app, limits).await,
+        None => converse(Lingering::new(counted, wire), peer, talk).await,
         Some(tls) => {
             if let Some(stream) = tls::secure(&tls, counted).await {
-                converse(Lingering::new(stream, wire), peer, app, limits).await;
+                converse(Lingering::new(stream, wire), peer, talk).await;
             }
         }
     }
@@ -194,8 +202,7 @@ async fn run(
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    app: Router,
-    limits: ServerLimits,
+    Talk { app, limits, metrics }: Talk,
 ) {
     let body_time = Duration::from_secs(limits.request_body_seconds);
     let asked_by = peer.clone();
@@ -216,6 +223,12 @@ async fn converse(
         let patience = Duration::from_secs(limits.response_seconds);
         match tokio::time::timeout(patience, &mut conversation).await {
             Ok(Ok(())) => return,
+            // hyper has answered 400 or 431 by itself: no route and nothing around them saw it.
+            Ok(Err(error)) if error.is_parse() => {
+                metrics.unreadable_head();
+                let peer = peer.address.ip();
+                return info!(%peer, %error, "refused a request of {peer}: {error}");
+            }
             Ok(Err(error)) => return debug!(%error, "a connection ended"),
             Err(_) if peer.is_written_to() && peer.written() == written => {
                 return debug!("a connection takes nothing of its answer");

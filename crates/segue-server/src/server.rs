@@ -47,6 +47,7 @@ use crate::{
     node::{Node, Sources},
     outgoing,
     overload::OverloadLog,
+    private::{self, write_private},
     secrets::SecretsKey,
     serve::{Listener, serve, tls::Certificates},
     traces::{self, Traces},
@@ -117,6 +118,7 @@ impl Server {
         let hub = Arc::<Hub>::default();
         let broker = Arc::new(LocalBroker(Arc::clone(&hub)));
         let api_keys = open_api_keys(&store, config.store.folder(), (sources.now)()).await?;
+        private::warn_of_readable(&config);
         let node = Node::new(NodeId((sources.new_id)()), store, broker, sources, metrics);
         let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
@@ -146,11 +148,10 @@ impl Server {
             handshakes: http::HandshakeRates::default(),
             api_keys,
             admin_failures: http::admin::Failures::new(&config.server_limits),
-            door: Arc::clone(&door),
+            door,
             overload: OverloadLog::default(),
         });
-        let routes = http::router(app);
-        let listener = tokio::spawn(listening(listener, certificates, routes, door, stop.clone()));
+        let listener = tokio::spawn(listening(listener, certificates, app, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
@@ -256,9 +257,10 @@ async fn serve_metrics(
         ..ServerLimits::default()
     };
     let door = Arc::new(Door::new(TrustedProxies::default(), own, Semaphore::MAX_PERMITS));
+    let counts = page.metrics();
     let routes = metrics::router(Arc::new(page));
     info!(%address, "answering with metrics on {address}");
-    let serving = tokio::spawn(serve(listener, None, routes, door, stop.clone()));
+    let serving = tokio::spawn(serve(listener, None, routes, door, counts, stop.clone()));
     Ok(Some((address, serving)))
 }
 
@@ -280,15 +282,17 @@ fn unix_ms() -> Timestamp {
 async fn listening(
     listener: Listener,
     certificates: Option<Arc<Certificates>>,
-    app: axum::Router,
-    door: Arc<Door>,
+    app: Arc<App>,
     stop: CancellationToken,
 ) {
+    let (door, metrics) = (Arc::clone(&app.door), Arc::clone(&app.node.metrics));
+    let routes = http::router(app);
     let Some(certificates) = certificates else {
-        return serve(listener, None, app, door, stop).await;
+        return serve(listener, None, routes, door, metrics, stop).await;
     };
+    let tls = Some(certificates.acceptor());
     tokio::select! {
-        () = serve(listener, Some(certificates.acceptor()), app, door, stop) => {}
+        () = serve(listener, tls, routes, door, metrics, stop) => {}
         () = certificates.follow() => {}
     }
 }
@@ -452,17 +456,4 @@ pub fn demo_token(folder: Option<&Path>) -> anyhow::Result<config::Secret> {
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-}
-
-/// Writes a file that nobody else may read, and its folder; one that is there is left alone.
-pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    if let Some(folder) = path.parent() {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use segue_core::Timestamp;
 
 use super::{ApiKeys, KEY_RANDOM_BYTES, KeyError, NewApiKey, Reach, Scope, Token, private_path};
-use crate::server::write_private;
+use crate::private::write_private;
 
 /// Name of the file in the data folder that holds the first key, readable by its owner only.
 pub const ADMIN_KEY_FILE: &str = "admin-key";

@@ -115,6 +115,7 @@ fn place(setting: &Value, file: &str) -> String {
     match setting["from"].as_str() {
         Some("file") => format!("{file}{}", cell(&setting["line"])),
         Some("environment") => cell(&setting["variable"]),
+        Some("option") => cell(&setting["option"]),
         other => other.unwrap_or("default").to_owned(),
     }
 }

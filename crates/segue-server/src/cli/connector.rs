@@ -204,7 +204,14 @@ async fn run(api: &Api, ask: Ask, json: bool, out: &mut dyn Write) -> Done {
             let mut body = settings.body()?;
             body.extend(defaults.into_iter().map(|it| (it, Value::Null)));
             let body = Some(Value::Object(body));
-            shown(&api.call(Method::PATCH, &path(&id, ""), body).await?, json, out)
+            shown(&api.call(Method::PATCH, &path(&id, ""), body).await?, json, out)?;
+            if settings.server_only {
+                eprintln!(
+                    "Its token is not shown any more, and whoever has seen it can still use it: make \
+                     a new one with `segue connector rotate {id}`."
+                );
+            }
+            Ok(())
         }
         Ask::List => {
             let listed = api.get("/connectors").await?;

@@ -44,7 +44,6 @@ impl Serve {
         // What is said on the command line goes before file and environment.
         if let Some(listen) = self.listen {
             env.insert("--listen".to_owned(), listen.to_string());
-            env.entry("SEGUE_SERVER_PUBLIC_URL".to_owned()).or_insert(format!("http://{listen}"));
         }
         if self.ephemeral {
             env.insert("--ephemeral".to_owned(), "memory:".to_owned());

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Failed,
-    reach::{Api, Intent, Reach, path_part},
+    reach::{Api, Intent, Reach},
     table::{Table, cell, fields},
 };
 use crate::{config::Environment, limits};
@@ -259,25 +259,42 @@ async fn export(
 
 async fn revoke(api: &Api, ids: &[SessionId], json: bool, out: &mut dyn Write) -> Done {
     let mut table = Table::new(COLUMNS);
-    for id in ids {
+    each(ids, async |id| {
         let session = api.post(&format!("/sessions/{id}/revoke"), json!({})).await?;
-        print(&[session], json, &mut table, out)?;
-    }
-    Ok(())
+        print(&[session], json, &mut table, out)
+    })
+    .await
 }
 
 async fn delete(api: &Api, ids: &[SessionId], json: bool, out: &mut dyn Write) -> Done {
     let mut table = Table::new(DELETED);
-    for id in ids {
+    each(ids, async |id| {
         let proof = api.call(Method::DELETE, &format!("/sessions/{id}"), None).await?;
-        print(&[proof], json, &mut table, out)?;
+        print(&[proof], json, &mut table, out)
+    })
+    .await
+}
+
+/// Does something to all of them, also behind one that is not there; then that is told, and the exit
+/// code is that of the first failure. Whatever else goes wrong would go wrong with the others, too.
+async fn each(ids: &[SessionId], mut change: impl AsyncFnMut(&SessionId) -> Done) -> Done {
+    let mut missing = Ok(());
+    for id in ids {
+        match change(id).await {
+            Err(Failed::NotFound(error)) if missing.is_ok() => {
+                missing = Err(Failed::NotFound(error.context(id.to_string())));
+            }
+            Err(Failed::NotFound(error)) => eprintln!("segue: {id}: {error:#}"),
+            other => other?,
+        }
     }
-    Ok(())
+    missing
 }
 
 async fn delete_of_user(api: &Api, user: &str, json: bool, out: &mut dyn Write) -> Done {
     let mut table = Table::new(DELETED);
-    let path = format!("/users/{}/sessions", path_part(user));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let path = format!("/sessions?{}", query.append_pair("user_id", user).finish());
     loop {
         let deleted = api.call(Method::DELETE, &path, None).await?;
         let proofs = deleted["deletions"].as_array().cloned().unwrap_or_default();

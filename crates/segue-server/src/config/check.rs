@@ -9,6 +9,7 @@ use segue_core::ConnectorId;
 
 use super::section::Section;
 use super::source::{Place, Source, Table, hint};
+use super::warnings::warnings;
 use super::{
     Bot, BotId, BotKind, BrokerUrl, Config, ConfigError, Connector, ConnectorSettings, Handoff,
     Problems, Secret, SecretsKeySource, Server, StoreUrl, TlsFiles, Tracing,
@@ -17,8 +18,7 @@ use crate::address::TrustedProxies;
 use crate::http::hosts::{Host, Hosts};
 use crate::limits::{
     AVATAR_URL_BYTES_MAX, BOT_NAME_BYTES_MAX, BotLimits, BotLimitsOverrides, CONFIG_ID_BYTES_MAX,
-    CONNECTOR_TOKEN_BYTES_ADVISED, CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX,
-    HEARTBEAT_INTERVAL_SECONDS, Limit, Limits, LimitsOverrides, ServerLimits,
+    CONNECTOR_TOKEN_BYTES_MAX, GREETING_BYTES_MAX, Limit, Limits, LimitsOverrides, ServerLimits,
     ServerLimitsOverrides, TRUSTED_PROXIES_MAX,
 };
 
@@ -43,7 +43,7 @@ pub fn config(source: &Source, mut problems: Problems) -> Result<Config, ConfigE
     let store = store(source.one(Section::Store), found);
     let broker = broker(source.one(Section::Broker), found);
     let secrets_key = secrets_key(source.one(Section::Secrets), found);
-    let metrics = metrics(source.one(Section::Metrics), found);
+    let metrics = metrics(source.one(Section::Metrics), server.as_ref(), found);
     let tracing = tracing(source.one(Section::Tracing), found);
     let limits = limits(source.one(Section::Limits), &Limits::default(), found);
     let server_limits = server_limits(source.one(Section::Limits), found);
@@ -102,9 +102,11 @@ pub fn loopback_only(source: &Source, problems: &mut Problems) {
     }
 }
 
-/// Letters, digits, `-`, `_` and `.`: an id is part of names of variables and of access tokens.
+/// Letters, digits, `-`, `_` and `.`: an id is part of names of variables and of access tokens. Not
+/// dots alone: it is also part of paths, and there `.` and `..` mean something else.
 pub fn is_id(text: &str) -> bool {
     (1..=CONFIG_ID_BYTES_MAX).contains(&text.len())
+        && !text.bytes().all(|b| b == b'.')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
@@ -211,14 +213,26 @@ fn secrets_key(table: &Table, problems: &mut Problems) -> Option<SecretsKeySourc
     }
 }
 
-fn metrics(table: &Table, problems: &mut Problems) -> Option<SocketAddr> {
+fn metrics(table: &Table, server: Option<&Server>, problems: &mut Problems) -> Option<SocketAddr> {
     let (listen, place) = optional(table, "listen")?;
     let address = listen.parse().ok();
     if address.is_none() {
         let text = format!("{listen:?} is not an address with a port, such as 127.0.0.1:9464");
         problems.add(place, format!("metrics.listen: {text}"));
     }
+    if let (Some(own), Some(other)) = (address, server.map(|it| it.listen))
+        && meet(own, other)
+    {
+        let text = format!("{listen:?} is taken by server.listen, {other}; give it another port");
+        problems.add(place, format!("metrics.listen: {text}"));
+    }
     address
+}
+
+/// Whether nobody can listen on both. Port 0 is another one each time.
+fn meet(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_any = |it: SocketAddr| it.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || is_any(a) || is_any(b))
 }
 
 fn tracing(table: &Table, problems: &mut Problems) -> Option<Tracing> {
@@ -475,9 +489,15 @@ fn id<'t>(table: &'t Table, problems: &mut Problems) -> Option<&'t str> {
     if is_id(id) {
         return Some(id);
     }
-    let text = format!("1 to {CONFIG_ID_BYTES_MAX} letters, digits, '-', '_' and '.' make an id");
-    problems.add(place, format!("{}.id: {text}, not {id:?}", table.path));
+    problems.add(place, format!("{}.id: {id:?}: {}", table.path, what_makes_an_id()));
     None
+}
+
+/// What has to be so of an id, for whoever gave another one.
+pub fn what_makes_an_id() -> String {
+    format!(
+        "an id has 1 to {CONFIG_ID_BYTES_MAX} letters, digits, '-', '_' and '.', and not dots alone"
+    )
 }
 
 /// Reports every table whose value another one has before it. Never prints the value.
@@ -538,60 +558,4 @@ fn http_url(text: &str) -> Result<Url, &'static str> {
         Ok(url) => Ok(url),
         Err(_) => Err("expected a URL that begins with http:// or https://"),
     }
-}
-
-fn warnings(config: &Config, source: &Source) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if config.connectors.is_empty() {
-        warnings.push("there are no [[connectors]]: nobody can open a session".to_owned());
-    }
-    if config.tls.is_some() && config.server.public_url.starts_with("http:") {
-        let text = "server.public_url begins with http: but the server speaks nothing but TLS";
-        warnings.push(text.to_owned());
-    }
-    if config.server.trusted_proxies.trust_everybody() {
-        warnings.push(
-            "server.trusted_proxies trusts everybody: who connects chooses the address that limits \
-             count"
-                .to_owned(),
-        );
-    }
-    for table in source.many(Section::Connectors) {
-        // That of the demonstration is made by the program, and what is sealed is not seen here.
-        let given = table.text("token").filter(|(_, place)| **place != Place::Program);
-        if given.is_some_and(|(token, _)| {
-            !crate::secrets::is_sealed(token) && token.len() < CONNECTOR_TOKEN_BYTES_ADVISED
-        }) {
-            warnings.push(format!(
-                "{}.token has fewer than {CONNECTOR_TOKEN_BYTES_ADVISED} characters: it can be \
-                 guessed",
-                table.path
-            ));
-        }
-    }
-    for connector in config.connectors.iter().filter(|it| it.settings.hosts.is_empty()) {
-        warnings.push(format!(
-            "connectors.{} has neither hosts nor apps: nobody can use it",
-            connector.id
-        ));
-    }
-    let tables = std::iter::once((source.one(Section::Limits), &config.limits));
-    let own = source
-        .many(Section::Connectors)
-        .iter()
-        .zip(config.connectors.iter().map(|it| &it.settings.limits));
-    for (table, limits) in tables.chain(own) {
-        for name in ["connection_idle_seconds", "idle_seconds"] {
-            if table.whole(name).is_some()
-                && limits.get(name).is_some_and(|seconds| seconds <= HEARTBEAT_INTERVAL_SECONDS)
-            {
-                warnings.push(format!(
-                    "{}.{name} is not above the {HEARTBEAT_INTERVAL_SECONDS} s between the \
-                     heartbeats of a client: quiet ones will be thrown out",
-                    table.path
-                ));
-            }
-        }
-    }
-    warnings
 }

@@ -45,6 +45,11 @@ pub enum Origin {
         /// This variable.
         variable: String,
     },
+    /// The command line of the server.
+    Option {
+        /// This option.
+        option: String,
+    },
 }
 
 /// `Origin` as its fields are published: one object, so that it can stand within another one.
@@ -53,7 +58,7 @@ pub enum Origin {
 #[expect(dead_code, reason = "only its schema is of use")]
 pub(crate) struct OriginFields {
     /// Where the value comes from; `api` where it was set through the admin API.
-    #[schemars(extend("enum" = ["default", "file", "environment", "api"]))]
+    #[schemars(extend("enum" = ["default", "file", "environment", "option", "api"]))]
     from: String,
     /// In which line; with `file`.
     #[schemars(skip_serializing_if = "Option::is_none")]
@@ -61,6 +66,9 @@ pub(crate) struct OriginFields {
     /// By which variable; with `environment`.
     #[schemars(skip_serializing_if = "Option::is_none")]
     variable: String,
+    /// By which option of `segue serve`; with `option`.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    option: String,
 }
 
 /// Whether the text of a file is one that somebody wrote.
@@ -116,6 +124,10 @@ fn of_table(section: Section, table: &Table, text: Text) -> Vec<Setting> {
 
 fn origin(given: &Given, text: Text) -> Origin {
     match (&given.place, text) {
+        // No variable is called so, and an option stands among them under its own name.
+        (Place::Variable(option), _) if option.starts_with("--") => {
+            Origin::Option { option: option.clone() }
+        }
         (Place::Variable(variable), _) => Origin::Environment { variable: variable.clone() },
         (Place::Line(line), Text::Given) => Origin::File { line: *line },
         (Place::Line(_), Text::BuiltIn) | (Place::Program, _) => Origin::Default,

@@ -21,7 +21,9 @@ pub const VARIABLES_OF_THE_PROGRAM: &[&str] =
 /// Options of `segue serve` that set what a variable sets, and go before it: each stands in the
 /// environment under its own name, so that messages name what was written.
 pub const OPTIONS: &[(&str, &str)] =
-    &[("--listen", "SEGUE_SERVER_LISTEN"), ("--ephemeral", "SEGUE_STORE_URL")];
+    &[(LISTEN_OPTION, "SEGUE_SERVER_LISTEN"), ("--ephemeral", "SEGUE_STORE_URL")];
+
+const LISTEN_OPTION: &str = "--listen";
 
 const PREFIX: &str = "SEGUE_";
 
@@ -238,6 +240,24 @@ impl Source {
                 ),
             }
         }
+    }
+
+    /// Whoever says on the command line where to listen is reached there, unless somebody has said
+    /// otherwise.
+    pub fn follow_option(&mut self) {
+        let is_tls =
+            self.one(Section::Tls).text("certificate").is_some_and(|(it, _)| !it.is_empty());
+        let scheme = if is_tls { "https" } else { "http" };
+        let server = self.one_mut(Section::Server);
+        let Some((listen, place)) = server.text("listen") else { return };
+        if *place != Place::Variable(LISTEN_OPTION.to_owned())
+            || server.values.contains_key("public_url")
+        {
+            return;
+        }
+        let value = Value::Text(format!("{scheme}://{listen}"));
+        let given = Given { value, place: place.clone() };
+        server.values.insert("public_url", given);
     }
 
     /// Every variable that sets something in these tables.

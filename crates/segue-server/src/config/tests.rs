@@ -310,8 +310,8 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
         "line 8: limits.idle_seconds: 0 makes no sense, at least 1",
         "line 9: connectors[0].bot: missing",
         "line 9: connectors[0].token: missing",
-        "line 10: connectors[0].id: 1 to 64 letters, digits, '-', '_' and '.' make an id, \
-         not \"a b\"",
+        "line 10: connectors[0].id: \"a b\": an id has 1 to 64 letters, digits, '-', '_' and '.', and \
+         not dots alone",
     ];
     refused(text, &problems);
 }

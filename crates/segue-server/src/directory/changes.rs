@@ -71,7 +71,7 @@ pub enum ChangeError {
     #[error("{0}")]
     Invalid(ConfigError),
     /// The name is none.
-    #[error("1 to {} letters, digits, '-', '_' and '.' make an id", limits::CONFIG_ID_BYTES_MAX)]
+    #[error("{}", crate::config::what_makes_an_id())]
     NoId,
     /// So many there are already.
     #[error("there are {} connectors already", limits::CONNECTORS_MAX)]
@@ -239,7 +239,11 @@ impl Directory {
                     value => stored.settings.insert(name, value),
                 };
             }
-            changes.check(id, &stored.settings).map_err(ChangeError::Invalid)?;
+            let settings = changes.check(id, &stored.settings).map_err(ChangeError::Invalid)?;
+            if settings.server_only {
+                // From now on they are secrets, and those are told once.
+                stored.tokens.iter_mut().for_each(StoredToken::forget);
+            }
             Ok(())
         })
         .await
@@ -299,6 +303,9 @@ impl Directory {
     pub async fn token(&self, id: &ConnectorId) -> Result<Option<Secret>, ChangeError> {
         let changes = self.changes()?;
         let (_, stored) = self.stored(id).await?;
+        if self.get(id).is_some_and(|it| it.settings.server_only) {
+            return Ok(None);
+        }
         Ok(stored.tokens.last().and_then(|it| it.open(id, &changes.key)))
     }
 

@@ -73,6 +73,11 @@ impl StoredToken {
         key.open_sealed(&purpose(id), self.sealed.as_ref()?).ok()
     }
 
+    /// Keeps its hash only.
+    pub fn forget(&mut self) {
+        self.sealed = None;
+    }
+
     fn hash(&self) -> Option<TokenHash> {
         let mut hash = [0; 32];
         let digits = self.hash.as_bytes().chunks_exact(2);

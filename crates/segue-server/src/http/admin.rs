@@ -31,6 +31,7 @@ mod tests;
 
 pub use caller::{Failures, OnThisMachine};
 use caller::{Guard, guard};
+pub use error::CODES;
 
 /// What all paths of this API begin with.
 pub const PREFIX: &str = "/admin/v1";
@@ -71,7 +72,7 @@ pub fn routes() -> Vec<Route> {
         get("/admin/v1/sessions/{id}/export", SessionsRead, on::get(export::export)),
         post("/admin/v1/sessions/{id}/revoke", SessionsWrite, on::post(ending::revoke)),
         delete("/admin/v1/sessions/{id}", SessionsWrite, on::delete(ending::delete)),
-        delete("/admin/v1/users/{id}/sessions", SessionsWrite, on::delete(ending::delete_of_user)),
+        delete("/admin/v1/sessions", SessionsWrite, on::delete(ending::delete_of_user)),
         get("/admin/v1/deletions/{id}", SessionsRead, on::get(deletions::show)),
         get("/admin/v1/keys", KeysRead, on::get(keys::list)),
         post("/admin/v1/keys", KeysWrite, on::post(keys::create)),

@@ -10,8 +10,11 @@ use axum::{
 };
 use tracing::{Instrument, info_span};
 
-use super::{App, admin, error::CorrelationId};
-use crate::{limits, serve::Peer, wire::HttpError};
+use super::{
+    App, admin,
+    error::{CorrelationId, RefusedAs},
+};
+use crate::{limits, serve::Peer};
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-polyai-correlation-id");
 const REQUEST_HEADERS: &str =
@@ -51,7 +54,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     }
     let status = response.status().as_u16();
     let took = started_at.elapsed();
-    let refused = response.extensions().get::<HttpError>();
+    let refused = response.extensions().get::<RefusedAs>().map(|it| it.0);
     app.node.metrics.answered(route.as_deref().unwrap_or("none"), status, took, refused);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(%method, path, status, took_ms, "{method} {path} {status}"));

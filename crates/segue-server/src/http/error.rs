@@ -21,6 +21,10 @@ impl<S: Sync> FromRequestParts<S> for CorrelationId {
     }
 }
 
+/// The code of a refusal, beside an answer that is one: counted where every answer is.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedAs(pub &'static str);
+
 /// A refusal on its way out.
 #[derive(Debug)]
 pub struct Refused {
@@ -42,8 +46,7 @@ impl IntoResponse for Refused {
         let body = self.error.body(&self.correlation_id.0);
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let mut response = (status, json, body).into_response();
-        // Counted where every answer is.
-        response.extensions_mut().insert(self.error);
+        response.extensions_mut().insert(RefusedAs(self.error.code()));
         if let Some(seconds) = self.error.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -13,6 +13,7 @@ use axum::{
 use segue_store::SqliteStore;
 use tracing::error;
 
+use super::Metrics;
 use crate::{health::Health, hub::Hub, limits, node::Node};
 
 const CONTENT_TYPE: HeaderValue =
@@ -37,6 +38,11 @@ impl Page {
         node.metrics.process.set_start(node.now());
         let (node, hub) = (Arc::clone(node), Arc::clone(hub));
         Self { node, hub, sqlite, health: Arc::clone(health) }
+    }
+
+    /// What its node counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.node.metrics)
     }
 
     async fn text(&self) -> Result<String, std::fmt::Error> {

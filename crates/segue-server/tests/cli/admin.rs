@@ -254,6 +254,84 @@ async fn conversations_are_looked_at_and_deleted_either_way() {
     place.fails("session show 01934b2e-7c00-4abc-8def-0123456789ab", 3, "no such session");
 }
 
+/// Whoever is to be forgotten is, whatever their name would mean in an address.
+#[tokio::test]
+async fn a_user_of_any_name_is_deleted_over_a_running_server() {
+    let place = Place::new();
+    let server = place.serve();
+    for user in [".", "..", "a/../b", "ann & bob=1#?%2e", "ünsal", "+"] {
+        let body = serde_json::json!({"integration_attributes": {"user_id": user}}).to_string();
+        let id = server.session("shop-token-5f1c", &body).await.unwrap();
+        let mut delete = segue(&place.folder);
+        delete.args(["session", "delete", "--user", user, "--yes", "--json"]);
+        let output = delete.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{user}: {}", complaint(&output));
+        let proof: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(proof["session_id"], id.as_str(), "{user}");
+    }
+    assert_eq!(place.json("session list").len(), 0);
+    server.stop();
+}
+
+#[tokio::test]
+async fn one_that_is_not_there_does_not_keep_the_others() {
+    let place = Place::new();
+    let server = place.serve();
+    let unknown = ["01934b2e-7c00-4abc-8def-0123456789ab", "01934b2e-7c00-4abc-8def-0123456789ac"];
+    for what in ["revoke", "delete --yes"] {
+        let known = server.session("shop-token-5f1c", "{}").await.unwrap();
+        let ids = format!("{} {} {known}", unknown[0], unknown[1]);
+        let output = place.run(&format!("session {what} {ids} --json"));
+        let complaint = complaint(&output);
+        assert_eq!(output.status.code(), Some(3), "{what}: {complaint}");
+        let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(done["session_id"], known.as_str());
+        for id in unknown {
+            assert!(complaint.contains(&format!("segue: {id}: There is no such")), "{complaint}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn whoever_makes_a_token_a_secret_is_told_to_change_it() {
+    let place = Place::new();
+    let token = place.text("connector create kiosk --bot ada --host tallow.example");
+    let set = place.run("connector set kiosk --server-only");
+    assert_eq!(set.status.code(), Some(0));
+    let said = complaint(&set);
+    assert!(said.contains("not shown any more"), "{said}");
+    assert!(said.contains("segue connector rotate kiosk"), "{said}");
+    assert!(!place.text("connector show kiosk").contains(token.trim()));
+    let set = place.run("connector set kiosk --label hall");
+    assert_eq!(complaint(&set), "");
+}
+
+#[test]
+fn where_a_server_listens_by_its_option_is_told_as_such() {
+    let place = Place::new();
+    let config = CONFIG.replace("[server]", "[server]\npublic_url = \"https://chat.example\"");
+    let shown = |config: &str| {
+        fs::write(place.folder.path().join("segue.toml"), config).unwrap();
+        let server = place.serve_with(config);
+        let shown = place.json(&format!("config show --url {}", server.url));
+        let table = place.text(&format!("config show --url {}", server.url));
+        server.stop();
+        let line = table.lines().find(|it| it.starts_with("server.public_url")).unwrap();
+        let setting = |name: &str| shown.iter().find(|it| it["name"] == name).unwrap().clone();
+        (setting("server.listen"), setting("server.public_url"), line.to_owned())
+    };
+    let (listen, public, line) = shown(&config);
+    assert_eq!((&listen["from"], &listen["option"]), (&"option".into(), &"--listen".into()));
+    assert_eq!((&public["from"], &public["line"]), (&"file".into(), &3.into()));
+    assert_eq!(public["value"], "https://chat.example");
+    assert!(line.ends_with("line 3"), "{line}");
+    let (_, public, line) = shown(CONFIG);
+    assert_eq!((&public["from"], &public["option"]), (&"option".into(), &"--listen".into()));
+    assert_eq!(public["value"], "http://127.0.0.1:0");
+    assert!(line.ends_with("--listen"), "{line}");
+}
+
 #[test]
 fn what_cannot_be_done_says_so_with_its_exit_code() {
     let place = Place::new();

@@ -50,3 +50,21 @@ fn a_server_with_an_authority_of_its_own_is_reached_by_naming_it() {
     place.fails(&format!("{chat} --ca nowhere.pem"), 2, "cannot read nowhere.pem");
     server.stop();
 }
+
+/// The command of docs/deploy.md, where openssl is there to run it.
+#[test]
+fn a_certificate_made_as_the_document_says_can_be_named() {
+    let page = include_str!("../../../../docs/deploy.md");
+    let line = page.lines().find_map(|it| it.trim().strip_prefix("openssl ")).unwrap();
+    let place = Place::new();
+    let mut openssl = std::process::Command::new("openssl");
+    let openssl = openssl.current_dir(place.folder.path()).args(line.split_whitespace());
+    let Ok(made) = openssl.output() else { return };
+    assert!(made.status.success(), "{}", complaint(&made));
+    let config = format!("{CONFIG}{}", Identity::toml(place.folder.path()));
+    fs::write(place.folder.path().join("segue.toml"), &config).unwrap();
+    let server = place.serve_with(&config);
+    let url = server.url.replace("127.0.0.1", "localhost");
+    assert_eq!(place.json(&format!("key list --url {url} --ca certificate.pem")).len(), 1);
+    server.stop();
+}

@@ -87,6 +87,12 @@ impl Bare {
         }
     }
 
+    /// Everything up to the end of the connection, as text.
+    pub async fn rest(&mut self) -> String {
+        while self.read().await {}
+        String::from_utf8_lossy(&self.came).into_owned()
+    }
+
     async fn read(&mut self) -> bool {
         matches!(within("bytes", self.tcp.read_buf(&mut self.came)).await, Ok(1..))
     }

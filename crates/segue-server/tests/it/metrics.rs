@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::support::{Bot, Session, Setup, Switch, within};
+use crate::{
+    bare::Bare,
+    support::{Admin, Bot, Logs, Session, Setup, Switch, within},
+};
 
 /// Everything that one answer has: each line's name with its labels, and its value.
 pub struct Scraped {
@@ -135,6 +138,73 @@ async fn what_happened_is_counted() {
     assert!(after.count("process_resident_memory_bytes") > 1_000_000);
     assert!(after.count("process_open_fds") > 10);
     assert!(after.text.ends_with("# EOF\n"), "{}", after.text);
+    server.stop().await;
+}
+
+/// Whoever tries keys, or asks for what a key may not do, is seen on the dashboard.
+#[tokio::test]
+async fn refusals_of_the_admin_api_are_counted_by_code() {
+    let bot = Bot::start().await;
+    let limits = "admin_failures_per_second = 1\nadmin_failures_burst = 2";
+    let setup = Setup::new(&bot).sqlite().also(METRICS).limits(limits);
+    let server = setup.start().await;
+    let admin = Admin::of(&setup, &server);
+    let count = |it: &Scraped, code: &str| {
+        it.count(&format!("segue_http_refusals_total{{code=\"{code}\"}}"))
+    };
+    let before = server.metrics().await;
+    // They are there before they happen.
+    for code in ["expired_key", "too_many_tokens", "unavailable", "unreadable_head"] {
+        assert_eq!(count(&before, code), 0, "{code}");
+    }
+    let limited = admin.limited(&["sessions:read"], &["shop"]).await;
+    let off = "/admin/v1/connectors/shop/disable";
+    for (by, method, path, code) in [
+        (&admin, "POST", off, "declared_in_configuration"),
+        (&admin, "GET", "/admin/v1/sessions?limit=0", "invalid_request"),
+        (&limited, "POST", off, "missing_scope"),
+    ] {
+        assert_eq!(by.refused(method, path, json!({})).await.1, code);
+    }
+    let no_key = server.request("GET", "/admin/v1/keys");
+    assert_eq!(no_key.send().await.json()["code"], "missing_key");
+    let nobody = admin.with_key("sgk_nonsense");
+    let mut invalid = 0;
+    let tried = async {
+        while nobody.refused("GET", "/admin/v1/keys", json!({})).await.1 == "invalid_key" {
+            invalid += 1;
+        }
+    };
+    within("a limit of failures", tried).await;
+    let after = server.metrics().await;
+    for code in ["declared_in_configuration", "invalid_request", "missing_scope", "missing_key"] {
+        assert_eq!(count(&after, code), 1, "{code}");
+    }
+    assert_eq!((count(&after, "invalid_key"), count(&after, "rate_limited")), (invalid, 1));
+    assert!(invalid > 0);
+    server.stop().await;
+}
+
+/// Covers 1.52.
+#[tokio::test]
+async fn requests_whose_head_cannot_be_read_are_counted_and_logged() {
+    let logs = Logs::capture();
+    let bot = Bot::start().await;
+    let server = Setup::new(&bot).also(METRICS).start().await;
+    let counted = |it: &Scraped| it.count("segue_http_refusals_total{code=\"unreadable_head\"}");
+    let large = format!("GET /healthz HTTP/1.1\r\nX-Padding: {}\r\n\r\n", "x".repeat(16_384));
+    for (number, (head, status)) in
+        [("no request\r\n\r\n", 400), (&large, 431)].into_iter().enumerate()
+    {
+        let mut bare = Bare::connect(server.address()).await;
+        bare.send(head.as_bytes()).await;
+        let answer = bare.rest().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(!answer.to_ascii_lowercase().contains("correlation-id"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "a body: {answer}");
+        server.metrics_once(|it| counted(it) == number as u64 + 1).await;
+    }
+    assert!(!logs.lines_with("refused a request of 127.0.0.1: ").is_empty());
     server.stop().await;
 }
 

@@ -1,15 +1,34 @@
 //! What must never come out: tokens in the log, and frames of what is not durable.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use segue_server::{
     api_keys::ADMIN_KEY_FILE,
-    config::{Config, Environment},
+    config::{Config, Environment, Secret},
+    secrets::{FOR_CONFIGURATION, SecretsKey},
     server::Tweaks,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answering, Bot, Collector, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief,
+    Admin, Answering, Bot, Collector, Hold, Logs, Running, SHOP_TOKEN, Session, Setup, brief,
 };
+
+const SEALED_TOKEN: &str = "sealed-token-6d3f";
+const SECRETS_KEY: [u8; 32] = [0xA7; 32];
+
+/// The key that seals, in the configuration itself, and a connector whose token is sealed under it.
+fn sealed() -> (Vec<String>, String) {
+    let key = URL_SAFE_NO_PAD.encode(SECRETS_KEY);
+    let seal = SecretsKey::from_bytes(&SECRETS_KEY);
+    let sealed = seal.seal(FOR_CONFIGURATION, &Secret::new(SEALED_TOKEN));
+    let config = format!(
+        "[secrets]\nkey = \"{key}\"\n[[connectors]]\nid = \"sealed\"\ntoken = \"{sealed}\"\n\
+         hosts = [\"tallow.example\"]\nbot = \"wick\"\n"
+    );
+    (vec![key, sealed, SEALED_TOKEN.to_owned()], config)
+}
 
 /// Covers 1.2.
 #[tokio::test]
@@ -17,9 +36,11 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     let logs = Logs::capture();
     let bot = Bot::start().await;
     let collector = Collector::start(Answering::All).await;
+    let (of_configuration, config) = sealed();
     let setup = Setup::new(&bot)
         .sqlite()
         .also("[metrics]\nlisten = \"127.0.0.1:0\"")
+        .also(&config)
         .also(&collector.config());
     let server = setup.start().await;
     let session =
@@ -38,6 +59,7 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     talk.send_text("my-words-8e1").await;
     talk.until("SYSTEM_MESSAGE").await;
     let key = use_admin_key(&setup, &server).await;
+    let made = make_and_use(&setup, &server).await;
     let seen = seen_from_outside(&server).await;
     server.stop().await;
     let traces = collector.text();
@@ -54,6 +76,8 @@ async fn no_log_line_no_metric_and_no_trace_has_a_token_or_a_secret() {
     ];
     // What a key proves itself with is all of it but its name.
     secrets.push(key.splitn(3, '_').nth(2).unwrap().to_owned());
+    secrets.extend(of_configuration);
+    secrets.extend(made);
     // The last part alone makes a token of what the other parts say.
     secrets.push(token.rsplit('.').next().unwrap().to_owned());
     secrets.extend(long_texts(&keys));
@@ -125,6 +149,55 @@ async fn use_admin_key(setup: &Setup, server: &Running) -> String {
         assert_eq!(wrong.send().await.status, 401);
     }
     key
+}
+
+/// Makes a connector and a key over the admin API, uses both and what is sealed, and gives all that
+/// is secret of them, also what is kept of them.
+async fn make_and_use(setup: &Setup, server: &Running) -> Vec<String> {
+    let admin = Admin::of(setup, server);
+    let wanted = json!({"id": "kiosk", "bot": "wick", "hosts": ["tallow.example"]});
+    let first = admin.post("/admin/v1/connectors", wanted).await;
+    let path = "/admin/v1/connectors/kiosk";
+    let second = admin.post(&format!("{path}/rotate"), json!({})).await;
+    assert_eq!(admin.get(path).await["token"], second["token"]);
+    let mut secrets: Vec<String> =
+        [first, second].iter().map(|it| it["token"].as_str().unwrap().to_owned()).collect();
+    assert!(secrets.iter().all(|it| it.starts_with("sgc_")), "{secrets:?}");
+    for token in secrets.iter().map(String::as_str).chain([SEALED_TOKEN]) {
+        server.access_token_of(token).await;
+        let elsewhere = server.token_request().header("X-Token", token);
+        assert_eq!(elsewhere.header("X-Host", "else.example").send().await.status, 401);
+    }
+    let limited = admin.limited(&["sessions:read"], &["kiosk"]).await;
+    limited.get("/admin/v1/sessions").await;
+    assert_eq!(limited.refused("GET", "/admin/v1/keys", json!({})).await.0, 403);
+    secrets.push(limited.key.splitn(3, '_').nth(2).unwrap().to_owned());
+    secrets.push(limited.key);
+    secrets
+}
+
+/// Whoever copies a data folder may open it for others, and hears of that.
+#[tokio::test]
+async fn files_of_secrets_that_others_may_read_are_warned_of_at_the_start() {
+    let logs = Logs::capture();
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite();
+    setup.start().await.stop().await;
+    let folder = setup.folder().unwrap();
+    let said = |name: &str| {
+        logs.lines_with(&format!("{} keeps secrets and has the mode", folder.join(name).display()))
+    };
+    let files = ["secrets.key", "jwt.json", ADMIN_KEY_FILE, "segue.db"];
+    for name in files {
+        assert_eq!(said(name), [""; 0], "as the server makes it");
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    setup.start().await.stop().await;
+    for name in files {
+        let lines = said(name);
+        assert!(lines.len() == 1 && lines[0].contains("WARN"), "{name}: {lines:?}");
+        assert!(lines[0].contains("the mode 640"), "{lines:?}");
+    }
 }
 
 /// Whatever panics with the configuration in its hands prints it.

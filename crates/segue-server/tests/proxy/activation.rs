@@ -116,14 +116,23 @@ async fn a_server_that_stops_leaves_the_queue_of_a_given_listener_alone() {
     let own = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut tcp = TcpStream::connect(own.local_addr().unwrap()).await.unwrap();
     tcp.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\nHost: x\r\n\r\n").await.unwrap();
-    serve(Listener::Own(own), None, axum::Router::new(), Arc::default(), stop.clone()).await;
+    serve(
+        Listener::Own(own),
+        None,
+        axum::Router::new(),
+        Arc::default(),
+        Arc::default(),
+        stop.clone(),
+    )
+    .await;
     assert_eq!(Raw::upgraded(tcp).await.unwrap().0, 404, "its queue is answered");
 
     let kept = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     kept.set_nonblocking(true).unwrap();
     let given = TcpListener::from_std(kept.try_clone().unwrap()).unwrap();
     let tcp = TcpStream::connect(kept.local_addr().unwrap()).await.unwrap();
-    serve(Listener::Given(given), None, axum::Router::new(), Arc::default(), stop).await;
+    serve(Listener::Given(given), None, axum::Router::new(), Arc::default(), Arc::default(), stop)
+        .await;
     let (_, from) = kept.accept().expect("it still waits");
     assert_eq!(from, tcp.local_addr().unwrap());
 }

@@ -95,3 +95,39 @@ fn proxies_that_are_everybody_and_tokens_that_can_be_guessed_are_warned_of() {
         assert_eq!(with_token(token), [""; 0], "{token}");
     }
 }
+
+/// `.` and `..` mean something else in a path, and the admin API has ids in its paths.
+#[test]
+fn an_id_of_dots_alone_is_refused() {
+    for id in [".", "..", "..."] {
+        let text = format!("[[bots]]\nid = \"{id}\"\nkind = \"knowledge\"\nname = \"B\"");
+        let says = "an id has 1 to 64 letters, digits, '-', '_' and '.', and not dots alone";
+        refused(&text, &[&format!("line 2: bots[0].id: {id:?}: {says}")]);
+    }
+    for id in [".a", "a.", "..-", "a..b"] {
+        let text = format!("[[bots]]\nid = \"{id}\"\nkind = \"knowledge\"\nname = \"B\"");
+        assert_eq!(load(&text).bots[0].id.0, id);
+    }
+}
+
+#[test]
+fn metrics_do_not_listen_where_the_server_does() {
+    let text = |server: &str, metrics: &str| {
+        format!("[server]\nlisten = \"{server}\"\n[metrics]\nlisten = \"{metrics}\"")
+    };
+    for (server, metrics) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "[::]:8080"),
+    ] {
+        let says = format!("{metrics:?} is taken by server.listen, {server}; give it another port");
+        refused(&text(server, metrics), &[&format!("line 4: metrics.listen: {says}")]);
+    }
+    for (server, metrics) in [
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("127.0.0.1:8080", "127.0.0.1:9464"),
+        ("127.0.0.1:8080", "127.0.0.2:8080"),
+    ] {
+        assert_eq!(load(&text(server, metrics)).metrics, metrics.parse().ok());
+    }
+}

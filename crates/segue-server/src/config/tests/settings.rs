@@ -96,3 +96,30 @@ fn every_key_that_sounds_like_a_secret_is_masked() {
         }
     }
 }
+
+#[test]
+fn an_option_of_the_command_line_says_so_and_the_public_address_follows_it_unless_it_is_set() {
+    let origins = |text: &str, more: &[(&str, &str)]| {
+        let mut variables = env(&[("--listen", "127.0.0.1:9090"), ("--ephemeral", "memory:")]);
+        variables.extend(env(more));
+        let config = Config::load(Some(text), &variables).unwrap();
+        assert_eq!(config.server.listen, "127.0.0.1:9090".parse().unwrap());
+        let mut public = shown(&config.settings, "server.public_url");
+        public.as_object_mut().unwrap().remove("name");
+        (shown(&config.settings, "store.url")["option"].clone(), public)
+    };
+    let option = |url: &str| json!({"value": url, "from": "option", "option": "--listen"});
+    let ephemeral = json!("--ephemeral");
+    assert_eq!(origins("", &[]), (ephemeral.clone(), option("http://127.0.0.1:9090")));
+    let tls = "[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"";
+    assert_eq!(origins(tls, &[]).1, option("https://127.0.0.1:9090"));
+    let text = "[server]\npublic_url = \"https://chat.example\"";
+    let file = json!({"value": "https://chat.example", "from": "file", "line": 2});
+    assert_eq!(origins(text, &[]).1, file);
+    let name = "SEGUE_SERVER_PUBLIC_URL";
+    let variable = json!({"value": "https://b.example", "from": "environment", "variable": name});
+    assert_eq!(origins(text, &[(name, "https://b.example")]).1, variable);
+    // A file that says where to listen says nothing of the public address.
+    let config = Config::load(Some("[server]\nlisten = \"127.0.0.1:1\""), &env(&[])).unwrap();
+    assert_eq!(config.server.public_url, "http://localhost:8080");
+}

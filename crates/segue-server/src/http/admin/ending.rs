@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Json;
 use segue_core::{Actor, Command, Revoked, Session, ports::SessionQuery};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
 use super::{
-    ask::Name,
+    ask::{Name, Params},
     caller::Caller,
     deletions::DeletionLine,
     error::AdminError,
@@ -51,10 +51,18 @@ pub async fn delete(caller: Caller, Name(name): Name) -> Result<Json<DeletionLin
     erase(&caller, &session).await.map(Json)
 }
 
-/// `DELETE /users/{id}/sessions`: all of a user that the caller may see, a page at a time.
+/// Whose sessions. In the query, because users choose their names: a part of a path cannot be `.` or
+/// `..`, however it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfUser {
+    user_id: String,
+}
+
+/// `DELETE /sessions`: all of a user that the caller may see, a page at a time.
 pub async fn delete_of_user(
     caller: Caller,
-    Name(user_id): Name,
+    Params(OfUser { user_id }): Params<OfUser>,
 ) -> Result<Json<Deleted>, AdminError> {
     let query =
         SessionQuery { user_id: Some(user_id), ..SessionQuery::first(limits::ADMIN_PAGE_MAX + 1) };

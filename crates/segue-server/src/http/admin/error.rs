@@ -13,9 +13,34 @@ use tracing::error;
 use crate::{
     api_keys::{KeyError, Scope},
     directory::ChangeError,
+    http::error::RefusedAs,
     limits,
     wire::ErrorBody,
 };
+
+/// Every code that a refusal may have.
+pub const CODES: &[&str] = &[
+    "missing_key",
+    "invalid_key",
+    "expired_key",
+    "revoked_key",
+    "rate_limited",
+    "missing_scope",
+    "beyond_key",
+    "not_found",
+    "unreadable_request",
+    "invalid_request",
+    "declared_in_configuration",
+    "connector_exists",
+    "connector_revoked",
+    "too_many_connectors",
+    "too_many_tokens",
+    "too_many_keys",
+    "changed_meanwhile",
+    "body_too_large",
+    "too_large",
+    "unavailable",
+];
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +159,7 @@ impl AdminError {
         let text = self.text();
         let body = ErrorBody::new(&text, self.code(), correlation_id);
         let mut response = (self.status(), axum::Json(body)).into_response();
+        response.extensions_mut().insert(RefusedAs(self.code()));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

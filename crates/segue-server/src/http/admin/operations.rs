@@ -267,23 +267,19 @@ fn session_ends(schemas: &mut Schemas) -> [Operation; 4] {
             )
             .answers(200, "The proof.", &deletion, &examples::deletion())
             .refuses([AdminError::NotFound("session")]),
-        Operation::new(
-            "DELETE /admin/v1/users/{id}/sessions",
-            "deleteSessionsOfUser",
-            ADMIN_SESSIONS,
-        )
-        .about(
-            "Delete the conversations of a user",
-            "Those that the key reaches, 500 at a time.",
-        )
-        .takes("path", "id", &text("ann"), "`user_id` of their `integration_attributes`.")
-        .answers(
-            200,
-            "The proofs.",
-            &deleted,
-            &json!({"deletions": [examples::deletion()], "more": false}),
-        )
-        .refuses([AdminError::NotFound("name"), AdminError::NotFound("session")]),
+        Operation::new("DELETE /admin/v1/sessions", "deleteSessionsOfUser", ADMIN_SESSIONS)
+            .about(
+                "Delete the conversations of a user",
+                "Those that the key reaches, 500 at a time.",
+            )
+            .takes("query", "user_id", &text("ann"), "That of their `integration_attributes`.")
+            .answers(
+                200,
+                "The proofs.",
+                &deleted,
+                &json!({"deletions": [examples::deletion()], "more": false}),
+            )
+            .refuses([bad_query(), AdminError::NotFound("session")]),
         of_session("GET /admin/v1/deletions/{id}", "getDeletion")
             .about("The proof that a conversation was deleted", "It is kept.")
             .answers(200, "The proof.", &deletion, &examples::deletion())

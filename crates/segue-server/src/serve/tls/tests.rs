@@ -103,6 +103,7 @@ async fn a_hand_shake_that_never_comes_ends_in_time() {
         Some(acceptor),
         app,
         Arc::default(),
+        Arc::default(),
         stop.clone(),
     ));
     let began = Instant::now();

@@ -235,3 +235,43 @@ async fn a_token_that_cannot_be_unsealed_opens_what_it_opened() {
         server.stop().await;
     }
 }
+
+/// Their names would be lost on the way: a path with `..` in it is another path.
+#[tokio::test]
+async fn a_connector_has_no_name_of_dots_alone() {
+    let bot = Bot::start().await;
+    let (_setup, server, admin) = start(&bot).await;
+    for id in [".", "..", "..."] {
+        let wanted = json!({"id": id, "bot": "wick"});
+        let answer = admin.request("POST", "/admin/v1/connectors").json(&wanted).send().await;
+        let says = "an id has 1 to 64 letters, digits, '-', '_' and '.', and not dots alone";
+        answer.expect_refusal(400, says, "invalid_request");
+    }
+    let named = admin.post("/admin/v1/connectors", json!({"id": "..a", "bot": "wick"})).await;
+    assert_eq!(named["id"], "..a");
+    server.stop().await;
+}
+
+/// What becomes a secret is not shown from then on; it opens what it opened.
+#[tokio::test]
+async fn the_token_of_a_connector_that_becomes_one_for_servers_is_not_shown_any_more() {
+    let bot = Bot::start().await;
+    let (setup, server, admin) = start(&bot).await;
+    let token = admin.post("/admin/v1/connectors", kiosk()).await["token"].clone();
+    let path = "/admin/v1/connectors/kiosk";
+    assert_eq!(admin.get(path).await["token"], token);
+    admin.patch(path, json!({"server_only": true})).await;
+    assert_eq!(admin.get(path).await["token"], json!(null));
+    assert!(opens(&server, token.as_str().unwrap()).await);
+    // Not through a detour either, and not after a start.
+    admin.patch(path, json!({"server_only": false})).await;
+    assert_eq!(admin.get(path).await["token"], json!(null));
+    server.stop().await;
+    let server = setup.start().await;
+    let admin = Admin::of(&setup, &server);
+    assert_eq!(admin.get(path).await["token"], json!(null));
+    // The next one is published again.
+    let rotated = admin.post(&format!("{path}/rotate"), json!({})).await["token"].clone();
+    assert_eq!(admin.get(path).await["token"], rotated);
+    server.stop().await;
+}

@@ -101,7 +101,7 @@ async fn all_sessions_of_a_user_are_deleted_that_the_key_reaches() {
         deletions.iter().map(|it| it["session_id"].as_str().unwrap().to_owned()).collect()
     };
     let names = |sessions: &[Session]| sessions.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
-    let path = "/admin/v1/users/ann%20b%2Fc/sessions";
+    let path = "/admin/v1/sessions?user_id=ann%20b%2Fc";
     let limited = admin.limited(&["sessions:write"], &["shop"]).await;
     let deleted = limited.delete(path).await;
     assert_eq!((ids(&deleted), &deleted["more"]), (names(&ann), &json!(false)));
@@ -110,6 +110,13 @@ async fn all_sessions_of_a_user_are_deleted_that_the_key_reaches() {
     let left = admin.get("/admin/v1/sessions").await;
     assert_eq!(left["sessions"].as_array().unwrap().len(), 1);
     assert_eq!(left["sessions"][0]["session_id"], json!(bob.id));
+    // Whoever forgets to say whose does not delete everything.
+    for query in ["", "?user=bob", "?user_id=bob&state=ended"] {
+        let path = format!("/admin/v1/sessions{query}");
+        let refused = admin.refused("DELETE", &path, json!({})).await;
+        assert_eq!(refused, (400, "unreadable_request".to_owned()), "{query}");
+    }
+    assert_eq!(admin.get("/admin/v1/sessions").await, left);
     server.stop().await;
 }
 

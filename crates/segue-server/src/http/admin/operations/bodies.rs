@@ -12,8 +12,10 @@ use crate::{
 pub fn new_connector() -> Value {
     let mut fields = settings(|schema| schema);
     let id = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": CONFIG_ID_BYTES_MAX,
-        "description": "Its name, which nobody else has: letters, digits, `-`, `_` and `.`.",
+        "type": "string", "pattern": r"^\.*[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        "maxLength": CONFIG_ID_BYTES_MAX,
+        "description": "Its name, which nobody else has: letters, digits, `-`, `_` and `.`, not `.` \
+            alone.",
     });
     fields.insert("id".to_owned(), id);
     json!({
