@@ -128,7 +128,7 @@ impl Server {
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let health = Arc::new(opened.health(&node, &config.store, &config.server_limits));
         let page = metrics::Page::new(&node, &hub, opened.sqlite(), &health);
-        let metrics = serve_metrics(config.metrics, page, &stop).await?;
+        let metrics = serve_metrics(config.metrics, page, &stop)?;
         let sockets = TaskTracker::new();
         let connections_max = descriptors::connections_max(descriptors::raise());
         let proxies = config.server.trusted_proxies;
@@ -244,7 +244,7 @@ async fn work(workers: Workers, stop: CancellationToken) {
     Arc::new(workers).run(stop, grace).await;
 }
 
-async fn serve_metrics(
+fn serve_metrics(
     listen: Option<SocketAddr>,
     page: metrics::Page,
     stop: &CancellationToken,
