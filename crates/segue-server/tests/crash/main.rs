@@ -40,6 +40,8 @@ use user::User;
 use verdict::{GREETING, Traces};
 use world::{Phase, Session, World};
 
+/// Of the log of a program that did wrong, the end is shown.
+const LOG_LINES_SHOWN: usize = 40;
 const KILLS_A_ROUND: u64 = 5;
 /// Connectors: one whose bot greets with a configured text, one whose bot is asked for a greeting.
 const TOKENS: [&str; 2] = ["shop-token-5f1c", "quiet-token-77d0"];
@@ -127,7 +129,12 @@ async fn run(dice: &mut Dice, sessions: u64, tally: &mut Tally) -> Result<(), Br
         }
     }
     for _ in 0..KILLS_A_ROUND {
-        strike(dice, &world, &mut program, tally).await?;
+        if let Err(broken) = strike(dice, &world, &mut program, tally).await {
+            program.kill();
+            let log = program.ended().await.log;
+            let newest = log[log.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n");
+            return Err(format!("{broken}\n{}\n{newest}", unsettled(&world)));
+        }
         program = restart(&launch, &world, program, tally).await;
     }
     frames_more(&world, 500 + dice.below(500)).await;
