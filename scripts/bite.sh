@@ -14,11 +14,12 @@ export CARGO_TARGET_DIR=${BITE_TARGET_DIR:-$PWD/target/bite}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A copy of what is here, committed or not.
+# A copy of what is here, committed or not. As new as it is: cargo compares times, and what was built of
+# another state of it is in the same target folder.
 mkdir "$work/tree"
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
   if [ -f "$file" ]; then printf '%s\0' "$file"; fi
-done | tar -c --null -T - | tar -x -C "$work/tree"
+done | tar -c --null -T - | tar -x -m -C "$work/tree"
 
 build() { cargo test --locked --quiet -p segue-server --test sim --no-run >"$work/build" 2>&1; }
 simulate() {
