@@ -67,9 +67,9 @@ impl Ledger {
         if self.is_ended {
             return true;
         }
-        let last_said = self.events.values().rev().find(|it| kind(it) == "USER_MESSAGE");
-        let last_said = last_said
-            .or_else(|| self.events.values().find(|it| kind(it) == "REQUEST_POLY_AGENT_JOIN"));
+        // A JOIN in the log asks for a greeting, also when one has failed before.
+        let asks = |it: &&Value| matches!(kind(it), "USER_MESSAGE" | "REQUEST_POLY_AGENT_JOIN");
+        let last_said = self.events.values().rev().find(asks);
         let Some(last_said) = last_said.and_then(sequence_of) else { return true };
         !self.is_stream_open && self.events.range(last_said..).any(|(_, it)| ends_turn(it))
     }
