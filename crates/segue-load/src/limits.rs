@@ -62,6 +62,9 @@ fixed! {
     /// The bare echo's runtime looks after tasks outside a worker's own queue so often, as the
     /// server's does.
     LOAD_GLOBAL_QUEUE_INTERVAL: u32 = 3;
+    /// Connections that wait on the listening socket that is held while the server restarts, as
+    /// deploy/systemd has it.
+    LOAD_LISTEN_BACKLOG: u32 = 4_096;
     /// Size of one write of the reference for the disk.
     LOAD_DISK_WRITE_BYTES: usize = 4 * 1024;
     /// Size of the file that the reference for the disk writes over and over.

@@ -11,10 +11,11 @@ use std::{
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::{net::TcpSocket, time::Instant};
 
 use crate::{
     child::{Child, Cores},
+    limits,
     target::Target,
 };
 
@@ -92,7 +93,11 @@ impl Server {
     /// From the next start on it is given its listening socket, so that a restart refuses nobody.
     pub async fn hold_listener(&mut self) -> anyhow::Result<()> {
         self.stop().await?;
-        self.listener = Some(TcpListener::bind(self.address)?);
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        // The library's own backlog of 128 sends most of a storm away for three seconds.
+        self.listener = Some(socket.listen(limits::LOAD_LISTEN_BACKLOG)?.into_std()?);
         self.start_again().await.map(drop)
     }
 

@@ -163,9 +163,7 @@ pub struct Connection {
     waiting: Waiting,
     /// What waits for the first batch, because that is the first frame on every socket.
     early: Vec<Early>,
-    /// The newest timestamp that was sent; none after it is older. What is not in the log bears this
-    /// one and not the clock's: an entry may be on its way that was decided before, or by a node whose
-    /// clock is late (protocol, section 3; docs/adr/0030).
+    /// The newest timestamp that was sent; none after it is older.
     last_at: Timestamp,
     /// A text frame came then for the last time.
     text_at: Timestamp,
@@ -218,6 +216,11 @@ impl Connection {
             is_closed: false,
             tally: Tally::default(),
         }
+    }
+
+    /// Whether more may be read from the socket: what waits for the first batch is bounded.
+    pub fn has_room(&self) -> bool {
+        self.early.len() + limits::FRAMES_TOGETHER_MAX <= limits::EARLY_FRAMES_MAX
     }
 
     /// What was counted; whoever takes it over empties it.
@@ -332,9 +335,17 @@ impl Connection {
             self.early.push(Early::Transient(transient.clone()));
             return;
         }
+        self.last_at = self.last_at.max(self.stamp(context.now));
         let id = EntryId((context.ids)());
         let frame = wire::transient(id, self.last_at, transient);
         outputs.push(Output::Send(frame.into()));
+    }
+
+    /// The time of what is not in the log: the clock's, less what an entry may take from its decision
+    /// to this socket, so that none comes behind it that is older (protocol, section 3; docs/adr/0030).
+    fn stamp(&self, now: Timestamp) -> Timestamp {
+        let settled_at = now.saturating_sub(limits::ENTRY_ON_ITS_WAY_MS);
+        self.waiting.oldest_at().map_or(settled_at, |it| it.min(settled_at))
     }
 
     /// Sends an echo once more that the client has.

@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 use segue_core::{Entry, SessionId, Timestamp};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     item::{Item, Mark},
@@ -30,24 +30,35 @@ pub struct Hub {
 /// A session as this node knows it.
 #[derive(Debug, Default)]
 struct Presence {
-    connections: Vec<Arc<Seat>>,
+    connections: Vec<Seat>,
     watchers: Vec<mpsc::Sender<Watched>>,
     /// Made with the first connection.
     gate: Option<Arc<Mutex<SessionGate>>>,
-    /// A text frame came then for the last time; zero for never.
-    seen_at: Timestamp,
-    /// Whether the store does not know that yet.
-    is_news: bool,
+    sight: Arc<Sight>,
 }
 
-/// A connection's place in the hub.
-#[derive(Debug)]
+/// When a user was last there. Shared, because it is written with every frame.
+#[derive(Debug, Default)]
+struct Sight {
+    /// A text frame came then for the last time; zero for never.
+    seen_at: AtomicU64,
+    /// Whether the store does not know that yet.
+    is_news: AtomicBool,
+}
+
+/// A connection's place in the hub. To lose it is to give way: nobody can push any more.
+#[derive(Debug, Clone)]
 struct Seat {
     pushes: mpsc::Sender<Arc<[Item]>>,
+    signs: Arc<Signs>,
+}
+
+/// What a connection and its place share.
+#[derive(Debug)]
+struct Signs {
     is_behind: AtomicBool,
     /// Anything came then for the last time.
     sign_at: AtomicU64,
-    give_way: Notify,
 }
 
 /// A connection's hold on its place. It leaves the hub when this is dropped.
@@ -55,7 +66,8 @@ struct Seat {
 pub struct Subscription {
     hub: Arc<Hub>,
     id: SessionId,
-    seat: Arc<Seat>,
+    signs: Arc<Signs>,
+    sight: Arc<Sight>,
     pushes: mpsc::Receiver<Arc<[Item]>>,
     /// The rates of the session, shared by its connections.
     pub gate: Arc<Mutex<SessionGate>>,
@@ -106,66 +118,62 @@ impl Hub {
         let presence = sessions.entry(id).or_default();
         if presence.connections.len() as u64 >= admission.connections_max {
             let silent = presence.longest_silent(now, admission.displace_after_ms).ok_or(Full)?;
-            presence.connections.remove(silent).give_way.notify_one();
+            presence.connections.remove(silent);
         }
         let (sender, pushes) = mpsc::channel(limits::PUSHES_QUEUED_MAX);
-        let seat = Arc::new(Seat {
-            pushes: sender,
-            is_behind: AtomicBool::new(false),
-            sign_at: AtomicU64::new(now),
-            give_way: Notify::new(),
-        });
-        presence.connections.push(Arc::clone(&seat));
-        if presence.see(now) {
+        let signs =
+            Arc::new(Signs { is_behind: AtomicBool::new(false), sign_at: AtomicU64::new(now) });
+        presence.connections.push(Seat { pushes: sender, signs: Arc::clone(&signs) });
+        let sight = Arc::clone(&presence.sight);
+        if sight.see(now) {
             self.returned.lock().push(id);
         }
         let gate = presence.gate.get_or_insert_with(|| Arc::new(Mutex::new(gate())));
         let gate = Arc::clone(gate);
-        Ok(Subscription { hub: Arc::clone(self), id, seat, pushes, gate })
+        Ok(Subscription { hub: Arc::clone(self), id, signs, sight, pushes, gate })
     }
 
     /// Has a worker told when a turn of the session moves. Best effort, like all pushes.
     pub fn watch(&self, id: SessionId) -> mpsc::Receiver<Watched> {
         let (sender, receiver) = mpsc::channel(1);
         let mut sessions = self.sessions.lock();
-        sessions.entry(id).or_default().watchers.push(sender);
+        let watchers = &mut sessions.entry(id).or_default().watchers;
+        watchers.retain(|it| !it.is_closed());
+        watchers.push(sender);
         receiver
     }
 
     /// Tells the session's connections of entries, in order of position. Encodes each once.
     pub fn deliver(&self, id: SessionId, entries: &[Entry]) {
-        if !self.has_listeners(id) {
+        // Whoever comes after this look reads the log, and finds the entries there.
+        let (connections, watchers) = match self.sessions.lock().get(&id) {
+            Some(presence) => (presence.connections.clone(), presence.watchers.clone()),
+            None => return,
+        };
+        if connections.is_empty() && watchers.is_empty() {
             return;
         }
         // Without the lock: encoding takes its time, and everybody's deliveries pass here.
         let items: Arc<[Item]> = entries.iter().map(Item::new).collect();
-        let mut sessions = self.sessions.lock();
-        let Some(presence) = sessions.get_mut(&id) else { return };
-        for seat in &presence.connections {
+        for seat in &connections {
             // A full queue drops nothing that the log does not have: the connection reads it there.
             if seat.pushes.try_send(Arc::clone(&items)).is_err() {
-                seat.is_behind.store(true, Ordering::Release);
+                seat.signs.is_behind.store(true, Ordering::Release);
             }
         }
         let moved = |it: &Item| matches!(it.mark, Mark::TurnStarted | Mark::TurnEnded);
         if items.iter().any(moved) {
-            // A full queue says already what there is to say.
-            presence.watchers.retain(|it| !it.is_closed());
-            for watcher in &presence.watchers {
+            for watcher in &watchers {
+                // A full queue says already what there is to say.
                 let _ = watcher.try_send(Watched::TurnMoved);
             }
         }
     }
 
-    fn has_listeners(&self, id: SessionId) -> bool {
-        let sessions = self.sessions.lock();
-        let has_any = |it: &Presence| !it.connections.is_empty() || !it.watchers.is_empty();
-        sessions.get(&id).is_some_and(has_any)
-    }
-
     /// When the user of a session was last there, as far as this node knows.
     pub fn seen_at(&self, id: SessionId) -> Option<Timestamp> {
-        self.sessions.lock().get(&id).map(|it| it.seen_at).filter(|it| *it > 0)
+        let sessions = self.sessions.lock();
+        sessions.get(&id).map(|it| it.sight.seen_at()).filter(|it| *it > 0)
     }
 
     /// What the store does not know yet of when users were last there; it is known from now on.
@@ -174,16 +182,15 @@ impl Hub {
         let mut sessions = self.sessions.lock();
         let mut news = Vec::new();
         sessions.retain(|id, presence| {
-            if presence.is_news {
-                news.push((*id, presence.seen_at));
+            let is_news = presence.sight.take_news();
+            if is_news {
+                news.push((*id, presence.sight.seen_at()));
             }
             presence.watchers.retain(|it| !it.is_closed());
-            let is_kept = presence.is_news
+            is_news
                 || !presence.connections.is_empty()
                 || !presence.watchers.is_empty()
-                || presence.gate.as_ref().is_some_and(|it| !it.lock().is_full(now));
-            presence.is_news = false;
-            is_kept
+                || presence.gate.as_ref().is_some_and(|it| !it.lock().is_full(now))
         });
         news
     }
@@ -191,12 +198,11 @@ impl Hub {
     /// As `take_news`, of those only who were not seen here for as long as news may wait.
     pub fn take_returned(&self) -> Vec<(SessionId, Timestamp)> {
         let returned = std::mem::take(&mut *self.returned.lock());
-        let mut sessions = self.sessions.lock();
+        let sessions = self.sessions.lock();
         let mut news = Vec::new();
         for id in returned {
-            if let Some(presence) = sessions.get_mut(&id).filter(|it| it.is_news) {
-                news.push((id, presence.seen_at));
-                presence.is_news = false;
+            if let Some(presence) = sessions.get(&id).filter(|it| it.sight.take_news()) {
+                news.push((id, presence.sight.seen_at()));
             }
         }
         news
@@ -207,7 +213,7 @@ impl Hub {
         let mut sessions = self.sessions.lock();
         for (id, seen_at) in news {
             let presence = sessions.entry(*id).or_default();
-            presence.see(*seen_at);
+            presence.sight.see(*seen_at);
         }
         self.returned.lock().extend(news.iter().map(|(id, _)| *id));
     }
@@ -220,9 +226,7 @@ impl Hub {
     /// Has every connection of a session give way: what it waits for does not come any more.
     pub fn displace(&self, id: SessionId) {
         if let Some(presence) = self.sessions.lock().get_mut(&id) {
-            for seat in presence.connections.drain(..) {
-                seat.give_way.notify_one();
-            }
+            presence.connections.clear();
         }
     }
 
@@ -239,17 +243,27 @@ impl Hub {
     }
 }
 
-impl Presence {
-    /// Whether the user had not been seen here for as long as news may wait.
-    fn see(&mut self, now: Timestamp) -> bool {
-        let is_return = now >= self.seen_at + limits::LIVENESS_WRITE_SECONDS * 1_000;
-        self.seen_at = self.seen_at.max(now);
-        self.is_news = true;
-        is_return
+impl Sight {
+    fn seen_at(&self) -> Timestamp {
+        self.seen_at.load(Ordering::Acquire)
     }
 
+    /// Whether the user had not been seen here for as long as news may wait.
+    fn see(&self, now: Timestamp) -> bool {
+        let before = self.seen_at.fetch_max(now, Ordering::AcqRel);
+        self.is_news.store(true, Ordering::Release);
+        now >= before + limits::LIVENESS_WRITE_SECONDS * 1_000
+    }
+
+    /// Whether there is news; there is none from now on.
+    fn take_news(&self) -> bool {
+        self.is_news.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Presence {
     fn longest_silent(&self, now: Timestamp, silent_ms_min: u64) -> Option<usize> {
-        let sign_at = |it: &Arc<Seat>| it.sign_at.load(Ordering::Relaxed);
+        let sign_at = |it: &Seat| it.signs.sign_at.load(Ordering::Relaxed);
         let (i, seat) = self.connections.iter().enumerate().min_by_key(|(_, it)| sign_at(it))?;
         (now >= sign_at(seat) + silent_ms_min).then_some(i)
     }
@@ -263,14 +277,10 @@ impl Subscription {
 
     /// The next push. Cancel safe.
     pub async fn next(&mut self) -> Push {
-        if self.seat.is_behind.swap(false, Ordering::AcqRel) {
+        if self.signs.is_behind.swap(false, Ordering::AcqRel) {
             return Push::Behind;
         }
-        tokio::select! {
-            biased;
-            () = self.seat.give_way.notified() => Push::Displaced,
-            items = self.pushes.recv() => items.map_or(Push::Displaced, Push::Items),
-        }
+        self.pushes.recv().await.map_or(Push::Displaced, Push::Items)
     }
 
     /// The next push, if there is one already.
@@ -278,29 +288,27 @@ impl Subscription {
         if let Ok(items) = self.pushes.try_recv() {
             return Some(Push::Items(items));
         }
-        self.seat.is_behind.swap(false, Ordering::AcqRel).then_some(Push::Behind)
+        self.signs.is_behind.swap(false, Ordering::AcqRel).then_some(Push::Behind)
     }
 
     /// The client sent a text frame.
     pub fn see(&self, now: Timestamp) {
         self.sign(now);
-        if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id)
-            && presence.see(now)
-        {
+        if self.sight.see(now) {
             self.hub.returned.lock().push(self.id);
         }
     }
 
     /// The client sent a sign of life.
     pub fn sign(&self, now: Timestamp) {
-        self.seat.sign_at.store(now, Ordering::Relaxed);
+        self.signs.sign_at.store(now, Ordering::Relaxed);
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id) {
-            presence.connections.retain(|it| !Arc::ptr_eq(it, &self.seat));
+            presence.connections.retain(|it| !Arc::ptr_eq(&it.signs, &self.signs));
         }
     }
 }

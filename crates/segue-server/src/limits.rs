@@ -335,6 +335,9 @@ fixed! {
     /// The first batch of a session may hold so many events however large they are: clients that
     /// see the bot's arrival in it do not ask for the bot again.
     BATCH_HEAD_EVENTS: usize = 3;
+    /// An entry is taken to be with its connections so long after it was decided. What is not in the
+    /// log is stamped so much before the clock.
+    ENTRY_ON_ITS_WAY_MS: u64 = 250;
     /// A connection that hears nothing looks into the log: the newest push may have been lost.
     LOOK_INTERVAL_MS: u64 = 30_000;
     /// The same while the bot is at work.
@@ -345,6 +348,8 @@ fixed! {
     READ_RETRY_MS: u64 = 250;
     /// A client has so long to answer a close.
     CLOSE_ANSWER_MS: u64 = 2_000;
+    /// The same when the server stops: the next process waits for the end of this one.
+    STOP_CLOSE_ANSWER_MS: u64 = 200;
     /// What a client sends after it was closed is read for so long …
     LINGER_MS: u64 = 2_000;
     /// … and so much of it.
@@ -498,6 +503,9 @@ fixed! {
     STOP_ANSWER_MS: u64 = 1_500;
     /// While the server stops, sockets have so long to say goodbye.
     STOP_SOCKETS_SECONDS: u64 = 3;
+    /// Connections that the kernel has accepted and the server has not. Linux has `somaxconn` as a limit
+    /// of its own, and whoever finds no room tries again a second later, then three.
+    LISTEN_BACKLOG: u32 = 4_096;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
     /// The files of the certificate and its key are looked at this often.

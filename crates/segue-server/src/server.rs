@@ -11,7 +11,11 @@ use std::{
 use anyhow::Context as _;
 use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -119,12 +123,12 @@ impl Server {
         let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let listener = listen(given, config.server.listen).await?;
+        let listener = listen(given, config.server.listen)?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let health = Arc::new(opened.health(&node, &config.store, &config.server_limits));
         let page = metrics::Page::new(&node, &hub, opened.sqlite(), &health);
-        let metrics = serve_metrics(config.metrics, page, &stop).await?;
+        let metrics = serve_metrics(config.metrics, page, &stop)?;
         let sockets = TaskTracker::new();
         let connections_max = descriptors::connections_max(descriptors::raise());
         let proxies = config.server.trusted_proxies;
@@ -240,13 +244,13 @@ async fn work(workers: Workers, stop: CancellationToken) {
     Arc::new(workers).run(stop, grace).await;
 }
 
-async fn serve_metrics(
+fn serve_metrics(
     listen: Option<SocketAddr>,
     page: metrics::Page,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<(SocketAddr, JoinHandle<()>)>> {
     let Some(listen) = listen else { return Ok(None) };
-    let listener = self::listen(None, listen).await?;
+    let listener = self::listen(None, listen)?;
     let address = listener.address()?;
     let own = ServerLimits {
         connections_per_address: limits::METRICS_CONNECTIONS_PER_ADDRESS,
@@ -293,16 +297,21 @@ async fn listening(
     }
 }
 
-async fn listen(
-    given: Option<std::net::TcpListener>,
-    address: SocketAddr,
-) -> anyhow::Result<Listener> {
+fn listen(given: Option<std::net::TcpListener>, address: SocketAddr) -> anyhow::Result<Listener> {
     if let Some(given) = given {
         given.set_nonblocking(true)?;
         return Ok(Listener::Given(TcpListener::from_std(given)?));
     }
-    let listener = TcpListener::bind(address).await;
-    Ok(Listener::Own(listener.with_context(|| format!("cannot listen on {address}"))?))
+    let listener = bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Listener::Own(listener))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Or the connections of the process before this one keep the port for a minute.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::LISTEN_BACKLOG)
 }
 
 /// Replaces the key that signs access tokens when it has grown old.

@@ -119,6 +119,8 @@ impl Socket {
             }
         }
         drop(open);
+        // Nobody waits for what is read any more.
+        under_way.reading = None;
         // Frames that came before the close count (clients, section 3.1).
         loop {
             self.begin(&mut under_way);
@@ -171,7 +173,7 @@ impl Socket {
                 push = self.subscription.next() => self.take_pushes(push),
                 outcomes = work(&mut under_way.executing) => self.take_outcomes(outcomes),
                 fetched = work(&mut under_way.reading) => self.handle(Input::Fetched(fetched)),
-                frame = web.next(), if under_way.has_room() => {
+                frame = web.next(), if under_way.has_room() && self.connection.has_room() => {
                     let outputs;
                     (outputs, ended) = self.take_frames(frame, web, &mut unfinished);
                     outputs
@@ -353,19 +355,28 @@ impl Socket {
     }
 
     /// Says goodbye and waits a while for the answer.
-    async fn close(&self, mut web: impl Web, code: u16) {
+    async fn close(&self, web: impl Web, code: u16) {
         self.peer.linger();
-        let frame = CloseFrame { code, reason: reason(code).into() };
-        let goodbye = async {
-            web.send(Message::Close(Some(frame))).await?;
-            while let Some(Ok(_)) = web.next().await {}
-            Ok::<(), axum::Error>(())
-        };
-        let patience = Duration::from_millis(limits::CLOSE_ANSWER_MS);
-        if !matches!(tokio::time::timeout(patience, goodbye).await, Ok(Ok(()))) {
+        if !goodbye(web, code, self.stop.is_cancelled()).await {
             debug!(session.id = %self.id, code, "a close was not answered");
         }
     }
+}
+
+/// Whether the other end has answered the close.
+async fn goodbye(mut web: impl Web, code: u16, is_stopping: bool) -> bool {
+    // Some clients open the next socket before they look after this one; when the server stops,
+    // everybody waits for the next process meanwhile.
+    let patience_ms =
+        if is_stopping { limits::STOP_CLOSE_ANSWER_MS } else { limits::CLOSE_ANSWER_MS };
+    let frame = CloseFrame { code, reason: reason(code).into() };
+    let answered = async {
+        web.send(Message::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = web.next().await {}
+        Ok::<(), axum::Error>(())
+    };
+    let patience = Duration::from_millis(patience_ms);
+    matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
 }
 
 /// The result of work that is under way; waits for ever while there is none.

@@ -376,6 +376,8 @@ impl Connection {
         if let Some(next) = self.delivery.queue.front() {
             // Not older than the entry at the cursor either, should the start go out alone.
             self.last_at = self.last_at.max(next.at);
+        } else if self.delivery.has_all() {
+            self.last_at = self.last_at.max(self.stamp(now));
         }
         let id = EntryId((context.ids)());
         self.tally.events_sent += batch.len() as u64;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use segue_core::{Command, Json, Rejected};
+use segue_core::{Command, Json, Rejected, Timestamp};
 
 use super::{Connection, Context, Fate, Output, message_id};
 use crate::{
@@ -10,9 +10,17 @@ use crate::{
     wire::{Ask, ClientFrame, Refusal, Transient, Undecodable, decode},
 };
 
-/// The commands under way, oldest first: what their senders wrote beside them.
+/// The commands under way, oldest first: when they were given, and what their senders wrote beside
+/// them.
 #[derive(Debug, Default)]
-pub struct Waiting(VecDeque<Option<Json>>);
+pub struct Waiting(VecDeque<(Timestamp, Option<Json>)>);
+
+impl Waiting {
+    /// When the oldest was given.
+    pub fn oldest_at(&self) -> Option<Timestamp> {
+        self.0.front().map(|it| it.0)
+    }
+}
 
 impl Connection {
     /// How many commands are under way.
@@ -75,6 +83,9 @@ impl Connection {
             Ask::Heartbeat => {
                 self.send_transient(&Transient::Heartbeat { custom }, context, outputs);
             }
+            Ask::Typing(_) if self.end_sent_at.is_some() => {
+                self.refuse(Refusal::Ended, custom, context, outputs);
+            }
             // Typing is for live agents, and there is no desk yet: nobody listens.
             Ask::Typing(_) => {}
             Ask::Join => {
@@ -83,20 +94,29 @@ impl Connection {
                     retry_ms: self.limits.join_retry_seconds * 1_000,
                     custom: custom.clone(),
                 };
-                self.execute(command, custom, outputs);
+                self.execute(command, custom, context.now, outputs);
             }
-            Ask::End => self.execute(Command::End { custom: custom.clone() }, custom, outputs),
+            Ask::End => {
+                let command = Command::End { custom: custom.clone() };
+                self.execute(command, custom, context.now, outputs);
+            }
             Ask::Message { text, key } => {
                 let message_id = message_id(context);
                 let command =
                     Command::PostMessage { message_id, text, key, custom: custom.clone() };
-                self.execute(command, custom, outputs);
+                self.execute(command, custom, context.now, outputs);
             }
         }
     }
 
-    fn execute(&mut self, command: Command, custom: Option<Json>, outputs: &mut Vec<Output>) {
-        self.waiting.0.push_back(custom);
+    fn execute(
+        &mut self,
+        command: Command,
+        custom: Option<Json>,
+        now: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.waiting.0.push_back((now, custom));
         outputs.push(Output::Execute(command));
     }
 
@@ -106,7 +126,8 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        let custom = self.waiting.0.pop_front().expect("a fate has a command that waits for it");
+        let waited = self.waiting.0.pop_front();
+        let (_, custom) = waited.expect("a fate has a command that waits for it");
         let now = context.now;
         match fate {
             // The echo is on its way like every entry; should it get lost, a look finds it.

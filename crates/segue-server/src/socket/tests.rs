@@ -1,5 +1,7 @@
 //! What can be said of a socket's task without a socket.
 
+use std::task::{self, Poll};
+
 use super::*;
 
 /// Covers 8.18.
@@ -19,4 +21,54 @@ async fn goodbyes_are_spread_over_one_second() {
 async fn nobody_goes_before_the_node_stops() {
     let waiting = going_away(CancellationToken::new(), 0);
     assert!(tokio::time::timeout(Duration::from_hours(1), waiting).await.is_err());
+}
+
+/// Takes what is sent and says nothing.
+struct Deaf;
+
+impl Stream for Deaf {
+    type Item = Result<Message, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Pending
+    }
+}
+
+impl Sink<Message> for Deaf {
+    type Error = axum::Error;
+
+    fn poll_ready(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, _: Message) -> Result<(), axum::Error> {
+        Ok(())
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Covers 8.18.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_a_close_holds_up_no_restart() {
+    for (is_stopping, expected_ms) in [(false, 2_000), (true, 200)] {
+        let began = Instant::now();
+        assert!(!goodbye(Deaf, 1001, is_stopping).await);
+        assert_eq!(began.elapsed().as_millis(), expected_ms, "stopping: {is_stopping}");
+    }
 }

@@ -138,8 +138,16 @@ impl<'a> Speaker<'a> {
         self.said > 0
     }
 
-    /// Says what the bot gives, up to the end of its answer.
+    /// Says what the bot gives, up to the end of its answer. Nothing at all is a failure.
     pub async fn relay(&mut self, answer: &mut dyn Answer) -> Result<(), Stop> {
+        self.relay_all(answer).await?;
+        if self.heard.anything {
+            return Ok(());
+        }
+        Err(Stop::Failed(BotError::Failed("it gave nothing".to_owned())))
+    }
+
+    async fn relay_all(&mut self, answer: &mut dyn Answer) -> Result<(), Stop> {
         loop {
             let now = self.worker.node.now();
             let wake_at = self.composer.wake_at().unwrap_or(Timestamp::MAX).min(self.limit_at());
@@ -202,6 +210,10 @@ impl<'a> Speaker<'a> {
             Output::Silence => {}
             // By itself it is nothing.
             Output::MessageBreak => return self.push(now, Piece::MessageBreak),
+            // Blank, it shows nothing; by itself it is nothing.
+            Output::Text(text) if text.trim().is_empty() => {
+                return self.push(now, Piece::Text(text));
+            }
             for_the_user => match Piece::of(for_the_user) {
                 Ok(piece) => self.push(now, piece)?,
                 Err(_) => unreachable!("all that does not go to the user stands above"),
@@ -217,9 +229,6 @@ impl<'a> Speaker<'a> {
 
     /// The bot gave all it had: says the rest and ends the turn, in one write.
     pub async fn finish(&mut self) -> Result<(), Stop> {
-        if !self.heard.anything {
-            return self.fail(Failure::Broken).await;
-        }
         let mut rest = std::mem::take(&mut self.held_back);
         rest.extend(self.composer.finish());
         let heard = std::mem::take(&mut self.heard);

@@ -1,7 +1,7 @@
 //! What a client sent, read (protocol, section 4). Never panics and never recurses, whatever came:
 //! this is the first thing that touches a stranger's bytes.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use segue_core::{Json, MessageKey};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -76,19 +76,30 @@ pub fn decode(text: &str) -> Result<ClientFrame, Undecodable> {
     let Some([kind, payload, metadata]) = members(text, ["type", "payload", "metadata"]) else {
         return Err(Undecodable { refusal: Refusal::Malformed, custom: None });
     };
-    let metadata = read_metadata(metadata);
+    let raw = metadata;
+    let metadata = read_metadata(raw);
     let ask = read_ask(text.len(), kind, payload);
     match (ask, metadata) {
         (Ok(Ask::Message { text, key: _ }), Ok(Metadata { custom, key })) => {
             Ok(ClientFrame { ask: Ask::Message { text, key }, custom })
         }
         (Ok(ask), Ok(Metadata { custom, key: _ })) => Ok(ClientFrame { ask, custom }),
-        (Ok(_), Err(refusal)) => Err(Undecodable { refusal, custom: None }),
-        (Err(refusal), metadata) => {
-            let custom = metadata.ok().and_then(|it| it.custom);
-            Err(Undecodable { refusal, custom })
-        }
+        (Ok(_), Err(refusal)) => Err(Undecodable { refusal, custom: names_alone(raw) }),
+        (Err(refusal), Ok(metadata)) => Err(Undecodable { refusal, custom: metadata.custom }),
+        (Err(refusal), Err(_)) => Err(Undecodable { refusal, custom: names_alone(raw) }),
     }
+}
+
+/// Of a `metadata.custom` that cannot be returned, the names that tell which frame it was.
+fn names_alone(metadata: Option<&str>) -> Option<Json> {
+    let [custom] = members(metadata?, ["custom"])?;
+    let names = ["local_id", "client_event_id"];
+    let values = members(custom?, names)?;
+    let usable = |it: &str| string(Some(it)).filter(|it| it.len() <= limits::KEY_BYTES_MAX);
+    let readable = names.into_iter().zip(values);
+    let readable: BTreeMap<_, _> =
+        readable.filter_map(|(name, value)| Some((name, usable(value?)?))).collect();
+    (!readable.is_empty()).then(|| Json(super::envelope::json(&readable)))
 }
 
 /// The event without its metadata: a message has no key yet.

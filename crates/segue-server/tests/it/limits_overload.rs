@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 
 use crate::{
@@ -236,4 +237,20 @@ async fn who_does_not_answer_a_close_is_gone() {
     assert_eq!(bare.closed().await, 1000);
     // It says nothing more, and keeps its end open.
     assert_eq!(bare.frame().await, None);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_a_server_that_stops_is_gone_at_once() {
+    let server = Setup::new(&Bot::start().await).start().await;
+    let session = server.session(json!({})).await;
+    let mut bare = Bare::open(&session).await;
+    let leaving = async {
+        assert_eq!(bare.closed().await, 1001);
+        let closed_at = Instant::now();
+        assert_eq!(bare.frame().await, None);
+        closed_at.elapsed()
+    };
+    let (took, ()) = tokio::join!(leaving, server.stop());
+    // At other times, an answer is waited for two seconds.
+    assert!(took.as_millis() < 1_500, "{took:?}");
 }

@@ -140,6 +140,18 @@ async fn a_refusal_carries_what_its_sender_wrote_beside_it() {
         let refusal = talk.expect("SYSTEM_MESSAGE").await;
         assert_eq!(refusal["metadata"], json!({"custom": custom}), "{kind}");
     }
+    // What cannot be returned is told by its names.
+    let large = json!({"local_id": "large", "x": "y".repeat(5_000)});
+    let deep = (0..70).fold(json!(1), |inner, _| json!([inner]));
+    let deep = json!({"client_event_id": "deep", "local_id": 7, "x": deep});
+    for (custom, names) in
+        [(large, json!({"local_id": "large"})), (deep, json!({"client_event_id": "deep"}))]
+    {
+        talk.send(&message("hello", &custom)).await;
+        let refusal = talk.expect("SYSTEM_MESSAGE").await;
+        assert_eq!(refusal["payload"]["code"], "invalid_format");
+        assert_eq!(refusal["metadata"], json!({"custom": names}));
+    }
     // Without any, and where it cannot be read, there is none.
     for frame in [
         json!({"type": "EVENT_TYPE_SESSION_END", "payload": {}}),

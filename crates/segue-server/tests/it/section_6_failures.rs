@@ -48,7 +48,7 @@ async fn goes_on(talk: &mut Talk, bot: &Bot) {
 }
 
 /// How a bot can fail with nothing to show for it.
-const SILENT_FAILURES: [&str; 12] = [
+const SILENT_FAILURES: [&str; 13] = [
     "status 500",
     "status 404",
     "status 204",
@@ -60,6 +60,7 @@ const SILENT_FAILURES: [&str; 12] = [
     "half a message",
     "another type",
     "a message break",
+    "blank text",
     "bad URL",
 ];
 
@@ -77,6 +78,7 @@ async fn fail(asked: Asked, how: &str) {
         "unknown output" => asked.outputs(unknown).await,
         "another type" => asked.reply(200, &[("Content-Type", "text/html")], "<p>It is.").await,
         "a message break" => asked.outputs(json!([{"type": "message_break"}])).await,
+        "blank text" => asked.outputs(json!([{"type": "text", "text": " \n"}])).await,
         "bad URL" => asked.outputs(bad_url).await,
         "half a message" => {
             let mut answer = asked.stream().await;

@@ -1,37 +1,55 @@
-//! A few connections that only read, lent to one read at a time. A read never waits for the writer,
-//! nor the writer for a read.
+//! A few threads that only read, each with a connection of its own. A read never waits for the
+//! writer, nor the writer for a read.
+//!
+//! Threads rather than places for which callers queue: a place that is given to a caller who looks
+//! elsewhere at that moment is lost to all others, and callers that hold one and wait for another
+//! wait for ever.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use segue_core::ports::StoreError;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
+use tracing::error;
 
 use super::schema::{check_readable, open_reader};
 use super::{closed, unavailable};
 use crate::OpenError;
 use crate::limits::READERS;
 
-/// The connections, and whose turn it is.
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The way to the threads that read.
 #[derive(Debug)]
 pub struct Readers {
-    free: Arc<Mutex<Vec<Connection>>>,
-    turns: Arc<Semaphore>,
+    /// `None` once closed. Every caller has one read at a time: their number is the limit of what
+    /// waits here.
+    queue: Mutex<Option<Sender<Read>>>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Readers {
-    /// Opens them. The schema must be that of today.
+    /// Opens the connections and starts the threads. The schema must be that of today.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut free = Vec::with_capacity(READERS);
+        let (queue, reads) = channel();
+        let reads = Arc::new(Mutex::new(reads));
+        let mut threads = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             let connection = open_reader(path)?;
             check_readable(&connection, path)?;
-            free.push(connection);
+            let reads = Arc::clone(&reads);
+            let thread = thread::Builder::new().name("reader".to_owned());
+            let running = thread.spawn(move || run(&connection, &reads));
+            let failed = |cause| OpenError::Files { path: path.to_owned(), cause };
+            threads.push(running.map_err(failed)?);
         }
-        Ok(Self { free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)) })
+        Ok(Self { queue: Mutex::new(Some(queue)), threads: Arc::new(Mutex::new(threads)) })
     }
 
     /// Runs one read where it may block. It goes on to its end even if the caller does not wait.
@@ -39,40 +57,52 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| closed())?;
-        let free = Arc::clone(&self.free);
-        let running = spawn_blocking(move || {
-            let connection = free.lock().pop().expect("there is a connection for every turn");
-            let lent = Lent { free, connection: Some(connection) };
-            let result = read(lent.connection.as_ref().expect("it is lent until dropped"));
-            // The connection must be back before the next one's turn begins.
-            drop(lent);
-            drop(turn);
-            result
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            // Nobody may wait any longer.
+            let _ = reply.send(read(connection));
         });
-        let result = running.await.map_err(|cause| StoreError(format!("a read died: {cause}")))?;
+        let is_open = self.queue.lock().as_ref().is_some_and(|it| it.send(read).is_ok());
+        if !is_open {
+            return Err(closed());
+        }
+        let result = answer.await.map_err(|_| StoreError("a read died".to_owned()))?;
         result.map_err(|cause| unavailable(&cause))
     }
 
-    /// Waits for the reads at work and refuses all further ones.
+    /// Waits for the reads that were asked for and refuses all further ones.
     pub async fn close(&self) {
-        let all = u32::try_from(READERS).expect("there are few readers");
-        // It fails only when they are closed already.
-        let last = self.turns.acquire_many(all).await;
-        self.turns.close();
-        self.free.lock().clear();
-        drop(last);
+        drop(self.queue.lock().take());
+        let threads = Arc::clone(&self.threads);
+        if let Err(cause) = spawn_blocking(move || end(&threads)).await {
+            error!(%cause, "the readers could not be closed: {cause}");
+        }
     }
 }
 
-/// A connection that comes back whatever becomes of the read.
-struct Lent {
-    free: Arc<Mutex<Vec<Connection>>>,
-    connection: Option<Connection>,
+impl Drop for Readers {
+    fn drop(&mut self) {
+        drop(self.queue.lock().take());
+        end(&self.threads);
+    }
 }
 
-impl Drop for Lent {
-    fn drop(&mut self) {
-        self.free.lock().extend(self.connection.take());
+/// Reads until nobody can ask any more.
+fn run(connection: &Connection, reads: &Mutex<Receiver<Read>>) {
+    loop {
+        // Whoever waits for a read keeps the others waiting for their turn to wait.
+        let Ok(read) = reads.lock().recv() else { return };
+        if catch_unwind(AssertUnwindSafe(|| read(connection))).is_err() {
+            error!("a read of the store panicked");
+        }
+    }
+}
+
+fn end(threads: &Mutex<Vec<JoinHandle<()>>>) {
+    // Whoever ends them at the same time waits here until it is done.
+    for thread in threads.lock().drain(..) {
+        if thread.join().is_err() {
+            error!("a thread that reads the store panicked");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod disk;
 mod failures;
 mod files;
 mod groups;
+mod reads;
 mod versions;
 
 use std::future::{Future, poll_fn};

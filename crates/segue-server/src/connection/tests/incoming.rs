@@ -405,6 +405,47 @@ fn what_is_transient_is_never_older_than_what_was_sent_before() {
     assert_ne!(ids[0], ids[1]);
 }
 
+/// Covers 3.7.
+#[test]
+fn an_entry_on_its_way_is_not_older_than_a_heartbeat_that_was_answered_meanwhile() {
+    let mut bench = live();
+    bench.log.now = bench.now;
+    let position = bench.log.user("decided now, written a while later");
+    bench.run_until(1_200);
+    bench.heartbeat();
+    bench.push(&[position.0]);
+    // Its own commands may take as long as they like.
+    bench.message("slow");
+    let given_at = bench.now;
+    bench.run_until(9_000);
+    bench.heartbeat();
+    bench.log.now = given_at;
+    let position = bench.log.user_with("hi", Some("slow"));
+    bench.push(&[position.0]);
+    bench.fate(Fate::Recorded(position));
+    let times: Vec<&str> =
+        bench.frames.iter().map(|it| it["timestamp"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    // And with nothing under way it is as old as that, however long it has been quiet.
+    bench.run_until(29_000);
+    bench.heartbeat();
+    assert_eq!(bench.newest_frame()["timestamp"], "1970-01-01T00:00:28.750Z");
+}
+
+/// Covers 4.20, 5.26.
+#[test]
+fn typing_after_the_end_is_refused_like_everything_else() {
+    let mut bench = live();
+    bench.publish(|log| log.add(Event::SessionEnded { reason: EndReason::UserEnd }));
+    bench.seen();
+    bench.text(
+        r#"{"type":"EVENT_TYPE_USER_TYPING","payload":{"state":"TYPING_STATE_STARTED"},"metadata":{"custom":{"n":1}}}"#,
+    );
+    let refusal = bench.newest_frame();
+    assert_eq!(refusal["payload"]["code"], "session_not_found");
+    assert_eq!(refusal["metadata"], json!({"custom": {"n": 1}}));
+}
+
 /// Commands are given in the order of their frames, and the user's end is one of them.
 #[test]
 fn commands_keep_their_order() {

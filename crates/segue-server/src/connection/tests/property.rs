@@ -159,7 +159,7 @@ fn settle(bench: &mut Bench) {
 
 fn check_frames(bench: &Bench) -> Result<(), TestCaseError> {
     prop_assert!(is_batch(&bench.frames[0]), "the first frame is no batch");
-    let mut newest_at = String::new();
+    let (mut newest_at, mut stamped_at) = (String::new(), String::new());
     for frame in &bench.frames {
         for event in events(frame).iter().filter(|it| it["sequence"].is_u64()) {
             let at = event["timestamp"].as_str().unwrap();
@@ -170,7 +170,8 @@ fn check_frames(bench: &Bench) -> Result<(), TestCaseError> {
         if is_batch(frame) || frame["sequence"].is_null() {
             let sent_at = frame["timestamp"].as_str().unwrap();
             prop_assert!(sent_at >= newest_at.as_str(), "something from the past");
-            newest_at = sent_at.to_owned();
+            prop_assert!(sent_at >= stamped_at.as_str(), "something from the past");
+            stamped_at = sent_at.to_owned();
         }
         if is_batch(frame) {
             let events = events(frame);

@@ -303,7 +303,8 @@ fn custom_may_have_4_kib_as_sent() {
         let most = padded(4_096, filling);
         assert_eq!(most.len(), 4_096);
         check_taken(&with_custom(&most), ask, json(&most));
-        check_refused(&with_custom(&padded(4_097, filling)), Refusal::Malformed, None);
+        let names = json(r#"{"local_id":"k"}"#);
+        check_refused(&with_custom(&padded(4_097, filling)), Refusal::Malformed, names);
     }
     let spaced = format!("{{{}}}", " ".repeat(4_095));
     check_refused(&with_custom(&spaced), Refusal::Malformed, None);
