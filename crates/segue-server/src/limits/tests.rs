@@ -50,7 +50,7 @@ const TESTED: [&str; 7] = [
 fn rows_of(tested: bool) -> Vec<Vec<&'static str>> {
     let sections = PAGE.split("\n## ").skip(1);
     let sections = sections.filter(|it| TESTED.contains(&it.lines().next().unwrap()) == tested);
-    sections.flat_map(|it| rows_in(it)).collect()
+    sections.flat_map(rows_in).collect()
 }
 
 #[test]
