@@ -6,10 +6,12 @@ const PAGE: &str = include_str!("../../../../docs/limits.md");
 
 /// Cells of the table rows of the documentation.
 fn rows() -> Vec<Vec<&'static str>> {
-    PAGE.lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
-        .collect()
+    rows_in(PAGE).collect()
+}
+
+fn rows_in(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
 }
 
 #[test]
@@ -33,13 +35,61 @@ fn every_limit_is_documented_with_its_default_and_nothing_else_is() {
     assert_eq!(documented, known);
 }
 
+/// Sections about what a client can run into: there, each limit names its test.
+const TESTED: [&str; 7] = [
+    "Configurable",
+    "The hand-shake",
+    "Administration",
+    "What a client sends",
+    "What the server sends",
+    "The bot's turn",
+    "The rules",
+];
+
+/// The rows of these sections, or of all the others.
+fn rows_of(tested: bool) -> Vec<Vec<&'static str>> {
+    let sections = PAGE.split("\n## ").skip(1);
+    let sections = sections.filter(|it| TESTED.contains(&it.lines().next().unwrap()) == tested);
+    sections.flat_map(rows_in).collect()
+}
+
 #[test]
 fn every_documented_limit_says_what_is_seen_and_where_it_is_enforced() {
-    for cells in rows() {
-        assert_eq!(cells.len(), 4, "{cells:?}");
-        assert!(cells.iter().all(|cell| !cell.is_empty()), "{cells:?}");
-        assert!(cells[3].contains(".rs`"), "{cells:?}");
+    assert_eq!(rows_of(true).len() + rows_of(false).len(), rows().len());
+    for (tested, columns) in [(true, 5), (false, 4)] {
+        for cells in rows_of(tested) {
+            assert_eq!(cells.len(), columns, "{cells:?}");
+            assert!(cells.iter().all(|cell| !cell.is_empty()), "{cells:?}");
+            assert!(cells[3].contains(".rs`"), "{cells:?}");
+        }
     }
+}
+
+/// `None` where the file is not there, or has no such test.
+fn find_test(named: &str) -> Option<()> {
+    let (file, name) = named.split_once("::")?;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests", "src", "../segue-core/src"];
+    let mut texts =
+        folders.iter().filter_map(|it| std::fs::read_to_string(root.join(it).join(file)).ok());
+    let text = texts.next()?;
+    let (before, _) = text.split_once(&format!("fn {name}("))?;
+    // Attributes stand right before it: whatever is between the last function and this one.
+    let attributes = before.rsplit("\n}\n").next()?;
+    (attributes.contains("#[test]") || attributes.contains("#[tokio::test")).then_some(())
+}
+
+#[test]
+fn every_limit_that_a_client_can_run_into_has_a_test() {
+    let mut without = Vec::new();
+    for cells in rows_of(true) {
+        let named = cells[4].trim_matches('`');
+        let is_seen = !cells[2].starts_with("nothing");
+        if (named == "–" && is_seen) || (named != "–" && find_test(named).is_none()) {
+            without.push((cells[0], named));
+        }
+    }
+    assert_eq!(without, []);
 }
 
 #[test]

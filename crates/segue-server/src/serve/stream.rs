@@ -179,3 +179,6 @@ pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         debug!(%error, "a connection ended while it was drained");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,16 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     refused.expect_refusal(429, "Rate limit exceeded", "rate_limited");
     assert!(let_through >= 50, "only {let_through} were let through");
 }
+
+#[tokio::test]
+async fn a_host_has_2048_bytes_at_most() {
+    let server = Setup::new(&Bot::start().await).start().await;
+    let host = |bytes: usize| {
+        let host = "https://tallow.example/";
+        format!("{host}{}", "x".repeat(bytes - host.len()))
+    };
+    let ask = |bytes: usize| server.token_request().header("X-Host", host(bytes)).send();
+    assert_eq!(ask(2_048).await.status, 200);
+    let text = "Failed to validate connector";
+    ask(2_049).await.expect_refusal(401, text, "failed_to_validate_connector");
+}

@@ -232,6 +232,7 @@ async fn a_body_that_cannot_be_read_is_refused() {
         json!({"integration_attributes": {"a": "x".repeat(bytes - inner)}}).to_string()
     };
     let too_large = attributes(8_193);
+    let long = |name: &str, bytes: usize| json!({name: "x".repeat(bytes)}).to_string();
     let bodies = [
         "{",
         "x",
@@ -252,6 +253,8 @@ async fn a_body_that_cannot_be_read_is_refused() {
         r#"{"integration_attributes": "a"}"#,
         r#"{"platform": "web""#,
         &too_large,
+        &long("language", 65),
+        &long("variant_id", 201),
     ];
     for body in bodies {
         let answer = request.clone().body(body).send().await;
@@ -259,7 +262,9 @@ async fn a_body_that_cannot_be_read_is_refused() {
     }
     let answer = request.clone().body(b"{\"platform\": \"\xff\"}").send().await;
     answer.expect_refusal(400, "Error parsing request", "error_parsing_request");
-    assert_eq!(request.body(attributes(8_192)).send().await.status, 200);
+    for body in [attributes(8_192), long("language", 64), long("variant_id", 200)] {
+        assert_eq!(request.clone().body(body).send().await.status, 200);
+    }
 }
 
 /// Covers 1.28.

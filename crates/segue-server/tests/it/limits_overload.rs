@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 
 use crate::{
     bare::Bare,
-    support::{Bot, Hold, Logs, Running, Setup, within},
+    support::{Bot, Hold, Logs, Running, Setup, events_of, within},
     wire,
 };
 
@@ -190,4 +191,66 @@ async fn attributes_may_be_nested_64_deep() {
     );
     tcp.write_all(request.as_bytes()).await.unwrap();
     assert!(rest(&mut tcp).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn frames_that_come_while_the_store_hangs_wait_and_none_is_lost() {
+    let hold = Hold::default();
+    let setup = Setup::new(&Bot::start().await).sqlite().limits("messages_per_second = 0");
+    let tweaks = Tweaks { before_commit: Some(hold.before_commit()), ..Tweaks::default() };
+    let server = setup.start_with(tweaks).await;
+    let mut talk = server.session(json!({})).await.open_joined().await;
+    // More than 64 frames and more than 256 KiB: what is over stays in the network.
+    let text = "x".repeat(2_000);
+    let frames: Vec<Value> = (0..300)
+        .map(|it| {
+            json!({
+                "type": "EVENT_TYPE_USER_MESSAGE", "payload": {"text": text},
+                "metadata": {"custom": {"local_id": format!("k-{it}")}},
+            })
+        })
+        .collect();
+    hold.close();
+    let opening = async {
+        hold.arrived().await;
+        hold.open();
+    };
+    within("room", futures_util::future::join(talk.send_together(&frames), opening)).await;
+    // Some come alone and some in batches; none is missing, and none comes before its turn.
+    let mut came = Vec::new();
+    while came.len() < 300 {
+        let events = events_of(&[talk.recv().await]);
+        let keys = events.iter().filter_map(|it| it["metadata"]["custom"]["local_id"].as_str());
+        came.extend(keys.map(str::to_owned));
+    }
+    assert_eq!(came, (0..300).map(|it| format!("k-{it}")).collect::<Vec<_>>());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_a_close_is_gone() {
+    let setup = Setup::new(&Bot::start().await).limits("close_after_end_ms = 1");
+    let server = setup.start().await;
+    let session = server.session(json!({})).await;
+    let mut bare = Bare::open(&session).await;
+    session.open_joined().await.end_session().await;
+    assert_eq!(bare.closed().await, 1000);
+    // It says nothing more, and keeps its end open.
+    assert_eq!(bare.frame().await, None);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_a_server_that_stops_is_gone_at_once() {
+    let server = Setup::new(&Bot::start().await).start().await;
+    let session = server.session(json!({})).await;
+    let mut bare = Bare::open(&session).await;
+    let leaving = async {
+        assert_eq!(bare.closed().await, 1001);
+        let closed_at = Instant::now();
+        assert_eq!(bare.frame().await, None);
+        closed_at.elapsed()
+    };
+    let (took, ()) = tokio::join!(leaving, server.stop());
+    // At other times, an answer is waited for two seconds.
+    assert!(took.as_millis() < 1_500, "{took:?}");
 }

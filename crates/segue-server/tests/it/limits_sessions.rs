@@ -3,7 +3,7 @@
 use segue_server::server::sources;
 use serde_json::json;
 
-use crate::support::{Answer, Bot, Running, Session, Setup};
+use crate::support::{Admin, Answer, Bot, Running, Session, Setup};
 
 async fn ask(server: &Running) -> Answer {
     // A fresh token each: what a token may create is another limit.
@@ -87,4 +87,28 @@ async fn zero_is_no_limit() {
     for _ in 0..30 {
         server.session_of(token.clone(), &json!({}), None).await;
     }
+}
+
+/// Who still has an access token at the end of its session can come back to read that.
+#[tokio::test]
+async fn a_session_ends_a_quarter_of_an_hour_before_its_token() {
+    let bot = Bot::start().await;
+    let setup = Setup::new(&bot).sqlite();
+    let server = setup.start().await;
+    // A token that is good for 1,000 s more, and one that is good for 800 s.
+    let token = setup.own_token(86_400 - 1_000);
+    let session = server.session_of(token, &json!({}), None).await;
+    let admin = Admin::of(&setup, &server);
+    let shown = admin.get(&format!("/admin/v1/sessions/{}", session.id)).await;
+    // Both in the same day or on the two sides of midnight.
+    let second = |name: &str| {
+        let time = shown[name].as_str().unwrap();
+        let part = |at: usize| time[at..at + 2].parse::<u64>().unwrap();
+        (part(11) * 60 + part(14)) * 60 + part(17)
+    };
+    let life = (86_400 + second("expires_at") - second("created_at")) % 86_400;
+    assert!((80..=100).contains(&life), "{life} s");
+    let late = server.session_request(&setup.own_token(86_400 - 800), &json!({})).send().await;
+    late.expect_refusal(401, "Invalid access token", "invalid_access_token");
+    server.stop().await;
 }

@@ -326,6 +326,11 @@ fn a_burst_is_answered_together() {
     let got = chat.ask(Reason::Message, &["my boots", "they came with", "a broken zip", "damaged"]);
     assert_eq!(got.text, Chat::answer_of("wrong-or-damaged"));
 
+    // Of more than twenty messages, the newest twenty count.
+    let many = |others: usize| [&["where is my parcel"][..], &vec!["thanks!"; others]].concat();
+    assert_eq!(chat.ask(Reason::Message, &many(19)).text, Chat::answer_of("order-status"));
+    assert_ne!(chat.ask(Reason::Message, &many(20)).text, Chat::answer_of("order-status"));
+
     let got = chat.ask(Reason::Message, &["is there free parking", "ok bye"]);
     assert_eq!(got.text, Chat::answer_of("stores"));
     assert!(!got.ended);

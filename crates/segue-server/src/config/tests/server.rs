@@ -98,13 +98,14 @@ fn proxies_that_are_everybody_and_tokens_that_can_be_guessed_are_warned_of() {
 
 /// `.` and `..` mean something else in a path, and the admin API has ids in its paths.
 #[test]
-fn an_id_of_dots_alone_is_refused() {
-    for id in [".", "..", "..."] {
+fn an_id_of_dots_alone_or_of_more_than_64_bytes_is_refused() {
+    let (longest, too_long) = ("x".repeat(64), "x".repeat(65));
+    for id in [".", "..", "...", &too_long] {
         let text = format!("[[bots]]\nid = \"{id}\"\nkind = \"knowledge\"\nname = \"B\"");
         let says = "an id has 1 to 64 letters, digits, '-', '_' and '.', and not dots alone";
         refused(&text, &[&format!("line 2: bots[0].id: {id:?}: {says}")]);
     }
-    for id in [".a", "a.", "..-", "a..b"] {
+    for id in [".a", "a.", "..-", "a..b", &longest] {
         let text = format!("[[bots]]\nid = \"{id}\"\nkind = \"knowledge\"\nname = \"B\"");
         assert_eq!(load(&text).bots[0].id.0, id);
     }

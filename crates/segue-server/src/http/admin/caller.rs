@@ -163,10 +163,10 @@ impl Failures {
         if buckets.len() >= limits::ADMIN_ADDRESSES_MAX {
             buckets.retain(|_, it| !it.is_full(now));
         }
-        let address = match network(address) {
-            _ if buckets.len() >= limits::ADMIN_ADDRESSES_MAX => Ipv6Addr::UNSPECIFIED.into(),
-            network => network,
-        };
+        let mut address = network(address);
+        if buckets.len() >= limits::ADMIN_ADDRESSES_MAX && !buckets.contains_key(&address) {
+            address = Ipv6Addr::UNSPECIFIED.into();
+        }
         buckets.entry(address).or_insert_with(|| self.fresh.clone()).take(now)
     }
 }
@@ -295,3 +295,6 @@ impl Caller {
         if self.sees(&deletion.connector) { Ok(deletion) } else { Err(unknown()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,24 @@ async fn pages_leave_nothing_out_and_show_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_page_has_50_where_nobody_says_how_many() {
+    let bot = Bot::start().await;
+    let limits = "sessions_per_token = 0\nhandshakes_per_second = 0";
+    let setup = Setup::new(&bot).sqlite().limits(limits);
+    let server = setup.start().await;
+    let admin = Admin::of(&setup, &server);
+    let token = server.access_token().await;
+    for _ in 0..51 {
+        server.session_of(token.clone(), &json!({}), None).await;
+    }
+    let page = admin.get("/admin/v1/sessions").await;
+    assert_eq!((ids(&page).len(), page["next_cursor"].is_string()), (50, true));
+    let page = admin.get("/admin/v1/sessions?limit=500").await;
+    assert_eq!((ids(&page).len(), &page["next_cursor"]), (51, &json!(null)));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_that_makes_no_sense_is_refused_with_a_reason() {
     let bot = Bot::start().await;
     let setup = Setup::new(&bot).sqlite();
