@@ -45,6 +45,7 @@ sockets_per_second = 0
 connections_per_address = 0
 disk_free_mib_min = 0
 sessions_per_token = 0
+turns_per_session = 0
 live_after_replay_ms = 0
 ";
 
