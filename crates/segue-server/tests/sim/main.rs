@@ -164,7 +164,7 @@ fn clusters_keep_their_promises() {
 /// behind the end, outputs decided on an old state.
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
-    for seed in [394, 534, 1_952, 4_339, 11_080, 11_478, 12_349] {
+    for seed in [394, 534, 1_952, 4_339, 4_343, 11_080, 11_478, 12_349] {
         check_seed(seed);
     }
 }
