@@ -29,6 +29,7 @@ use crate::{
 mod unfinished;
 
 use unfinished::Unfinished;
+
 /// A close that names no code (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
+    bare::Bare,
     pick::{
         answer_to, assert_adjacent, assert_refused, next, next_is, of_kind, text, without_thinking,
     },
     scenes::{busy, message, other},
     support::{Bot, Setup, brief},
+    wire,
 };
 
 /// Covers 4.1.
@@ -286,5 +288,29 @@ async fn a_client_that_speaks_before_the_first_batch_is_answered_behind_it() {
         let frames = talk.until("HEARTBEAT").await;
         assert_eq!(brief(&frames[..1]), "- EVENT_BATCH [1 SESSION_START]");
         assert_eq!(of_kind(&frames, "SYSTEM_MESSAGE").len(), 1);
+    }
+}
+
+/// The first batch of a mobile client waits a moment, and what it sends meanwhile with it.
+///
+/// Covers 4.1.
+#[tokio::test]
+async fn a_burst_before_the_first_batch_is_answered_frame_by_frame() {
+    let bot = Bot::start().await;
+    let server = Setup::new(&bot).start().await;
+    let session = server.native_session().await;
+    let mut bare = Bare::open(&session).await;
+    let heartbeat =
+        |n| wire::json(&json!({"type": "EVENT_TYPE_HEARTBEAT", "metadata": {"custom": {"n": n}}}));
+    let burst: Vec<u8> = (0..100).flat_map(heartbeat).collect();
+    bare.send(&burst).await;
+    let mut came = Vec::new();
+    while came.len() < 101 {
+        let (_, payload) = bare.frame().await.expect("the socket stays open");
+        came.push(serde_json::from_slice::<Value>(&payload).expect("a text frame"));
+    }
+    assert_eq!(came[0]["type"], "EVENT_TYPE_EVENT_BATCH");
+    for (n, answer) in came[1..].iter().enumerate() {
+        assert_eq!(answer["metadata"], json!({"custom": {"n": n}}), "{answer:#}");
     }
 }

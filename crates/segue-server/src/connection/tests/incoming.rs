@@ -96,6 +96,23 @@ fn a_client_that_sends_too_much_before_its_first_batch_is_sent_away() {
     assert_eq!(bench.seen(), ["@0 close 1013"]);
 }
 
+/// Covers 4.1.
+#[test]
+fn a_burst_before_the_first_batch_waits_in_the_network_and_closes_nothing() {
+    let mut bench = Bench::open_with(&joined(), 0, &Limits::default(), Reads::Held);
+    let mut sent = 0;
+    // Those that are there together are taken together, whatever there is room for then.
+    while bench.connection.has_room() {
+        for _ in 0..limits::FRAMES_TOGETHER_MAX {
+            bench.heartbeat();
+            sent += 1;
+        }
+    }
+    assert_eq!(bench.seen(), ["@0 read after 0"], "after {sent} frames");
+    bench.answer();
+    assert!(bench.connection.has_room(), "what waited is out");
+}
+
 /// Covers 4.7.
 #[test]
 fn typing_gets_no_answer() {
