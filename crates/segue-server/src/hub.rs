@@ -275,6 +275,11 @@ impl Subscription {
         self.id
     }
 
+    /// Whether no other connection of the session is here.
+    pub fn is_last(&self) -> bool {
+        self.hub.connections_of(self.id) <= 1
+    }
+
     /// The next push. Cancel safe.
     pub async fn next(&mut self) -> Push {
         if self.signs.is_behind.swap(false, Ordering::AcqRel) {

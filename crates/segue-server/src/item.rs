@@ -1,7 +1,7 @@
 //! An entry on its way to sockets: encoded once, shared by all of them.
 
-use axum::extract::ws::Utf8Bytes;
 use segue_core::{EndReason, Entry, Event, Position, Sequence, Timestamp};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::wire;
 

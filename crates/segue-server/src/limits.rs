@@ -322,14 +322,16 @@ fixed! {
     PAGE_ENTRIES_MAX: usize = 200;
     /// Bytes that one read of a log returns; the first entry is returned whatever its size.
     PAGE_BYTES_MAX: usize = 256 * 1024;
-    /// Read and write buffer of a socket, each.
+    /// Read buffer of a socket, which it keeps while it is idle.
     SOCKET_BUFFER_BYTES: usize = 4 * 1024;
-    /// Bytes that wait for a socket; the largest frame, a large echo, has to fit.
-    SOCKET_WRITE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// With so many bytes that wait for a socket, the next frame waits until they are written.
+    SOCKET_WRITE_BYTES: usize = 64 * 1024;
     /// All that one connection holds, at worst: see the test that adds it up.
     CONNECTION_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// Entries that a connection holds before they are sent; those behind them it reads later.
     QUEUED_ITEMS_MAX: usize = 256;
+    /// Room for so many is kept while none is held.
+    QUEUED_ITEMS_KEPT: usize = 8;
     /// The same in bytes; one entry may go over it.
     QUEUED_BYTES_MAX: usize = 512 * 1024;
     /// The first batch of a session may hold so many events however large they are: clients that

@@ -321,7 +321,8 @@ impl Node {
         }
     }
 
-    fn forget(&self, id: SessionId) {
+    /// Keeps the state of a session no longer: it is loaded again when somebody needs it.
+    pub fn forget(&self, id: SessionId) {
         self.cache.lock().pop(&id);
     }
 }

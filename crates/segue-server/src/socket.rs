@@ -9,15 +9,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::extract::ws::{CloseFrame, Message};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::{self, error::CapacityError};
+use tokio_tungstenite::tungstenite::{
+    Error, Message,
+    error::{CapacityError, ProtocolError},
+    protocol::CloseFrame,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::{
+    address::Place,
     connection::{CloseCode, Connection, Context, Fate, Fetched, Input, Output},
     hub::{Push, Subscription},
     item::Item,
@@ -27,6 +31,9 @@ use crate::{
 };
 
 mod unfinished;
+mod web;
+
+pub use web::WebSocket;
 
 use unfinished::Unfinished;
 
@@ -37,12 +44,12 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The frames of a socket, in and out: a web socket, or what a simulation makes of one.
 pub trait Web:
-    Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin
+    Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin
 {
 }
 
 impl<W> Web for W where
-    W: Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Unpin
+    W: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin
 {
 }
 
@@ -58,6 +65,8 @@ pub struct Socket {
     pub subscription: Subscription,
     /// Who is at the other end.
     pub peer: Peer,
+    /// Among the connections of its address, where they are counted.
+    pub place: Option<Place>,
     /// The node stops: the socket is closed at a moment of its own within the second after.
     pub stop: CancellationToken,
     /// No bytes accepted for so long end the socket, in milliseconds.
@@ -99,35 +108,45 @@ impl UnderWay {
 
 impl Socket {
     /// Drives the socket to its end. Commands that were received are carried out even then.
-    pub async fn run(mut self, mut web: impl Web) {
-        let open = self.node.metrics.socket_opened();
-        let mut under_way = UnderWay::default();
-        let driven = AssertUnwindSafe(self.drive(&mut web, &mut under_way)).catch_unwind().await;
-        let end = driven.unwrap_or_else(|_| {
+    ///
+    /// Not an `async fn`: that would hold its arguments twice, and this is what an idle connection costs.
+    #[expect(clippy::manual_async_fn, reason = "a third smaller")]
+    pub fn run<W: Web + Send>(mut self, mut web: W) -> impl Future<Output = ()> + Send {
+        async move {
+            let open = self.node.metrics.socket_opened();
+            let mut under_way = UnderWay::default();
+            let end = self.driven(&mut web, &mut under_way).await;
+            match end {
+                End::Close(code) => {
+                    self.node.metrics.closed_by_server(code);
+                    self.close(&mut web, code).await;
+                }
+                End::Gone(code) => self.node.metrics.closed_by_client(code),
+            }
+            drop(web);
+            drop(open);
+            // Nobody waits for what is read any more.
+            under_way.reading = None;
+            // Frames that came before the close count (clients, section 3.1).
+            loop {
+                self.begin(&mut under_way);
+                let Some(executing) = under_way.executing.take() else { break };
+                executing.await;
+            }
+            if self.subscription.is_last() {
+                self.node.forget(self.id);
+            }
+        }
+    }
+
+    async fn driven(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
+        let driven = AssertUnwindSafe(self.drive(web, under_way)).catch_unwind().await;
+        driven.unwrap_or_else(|_| {
             error!(session.id = %self.id, "the task of a socket of session {} panicked, the socket ends", self.id);
             // Whatever it was at may be what is broken. The client comes back and asks again.
-            under_way = UnderWay::default();
+            *under_way = UnderWay::default();
             End::Close(1011)
-        });
-        match end {
-            End::Close(code) => {
-                self.node.metrics.closed_by_server(code);
-                self.close(web, code).await;
-            }
-            End::Gone(code) => {
-                self.node.metrics.closed_by_client(code);
-                drop(web);
-            }
-        }
-        drop(open);
-        // Nobody waits for what is read any more.
-        under_way.reading = None;
-        // Frames that came before the close count (clients, section 3.1).
-        loop {
-            self.begin(&mut under_way);
-            let Some(executing) = under_way.executing.take() else { break };
-            executing.await;
-        }
+        })
     }
 
     async fn drive(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
@@ -223,7 +242,7 @@ impl Socket {
     /// whether the socket has come to its end behind them.
     fn take_frames(
         &mut self,
-        first: Option<Result<Message, axum::Error>>,
+        first: Option<Result<Message, Error>>,
         web: &mut impl Web,
         unfinished: &mut Unfinished,
     ) -> (Vec<Output>, Option<End>) {
@@ -253,22 +272,20 @@ impl Socket {
         (outputs, None)
     }
 
-    fn take_frame(
-        &mut self,
-        frame: Option<Result<Message, axum::Error>>,
-    ) -> Result<Vec<Output>, End> {
+    fn take_frame(&mut self, frame: Option<Result<Message, Error>>) -> Result<Vec<Output>, End> {
         let now = self.node.now();
         match frame {
             None => Err(End::Gone(None)),
-            Some(Err(error)) => Err(end_of(error)),
+            Some(Err(error)) => Err(end_of(&error)),
             Some(Ok(Message::Close(frame))) => {
-                Err(End::Gone(Some(frame.map_or(NO_CODE, |it| it.code))))
+                Err(End::Gone(Some(frame.map_or(NO_CODE, |it| it.code.into()))))
             }
             Some(Ok(Message::Text(text))) => {
                 self.subscription.see(now);
                 Ok(self.handle(Input::Text(&text)))
             }
-            Some(Ok(Message::Binary(_))) => {
+            // The library makes whole messages of those that come in parts.
+            Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
                 self.subscription.sign(now);
                 Ok(self.handle(Input::Binary))
             }
@@ -328,7 +345,7 @@ impl Socket {
     }
 
     /// Waits for a write as long as the other end accepts anything at all.
-    async fn sent(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    async fn sent(&self, write: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
         tokio::pin!(write);
         // Mostly there is room, and nobody has to look at a clock.
         if let Some(done) = write.as_mut().now_or_never() {
@@ -348,7 +365,7 @@ impl Socket {
         }
     }
 
-    fn done(&self, written: Result<(), axum::Error>) -> Result<(), End> {
+    fn done(&self, written: Result<(), Error>) -> Result<(), End> {
         written.map_err(|error| {
             debug!(session.id = %self.id, %error, "a socket cannot be written to");
             End::Gone(None)
@@ -356,7 +373,7 @@ impl Socket {
     }
 
     /// Says goodbye and waits a while for the answer.
-    async fn close(&self, web: impl Web, code: u16) {
+    async fn close(&self, web: &mut impl Web, code: u16) {
         self.peer.linger();
         if !goodbye(web, code, self.stop.is_cancelled()).await {
             debug!(session.id = %self.id, code, "a close was not answered");
@@ -370,11 +387,11 @@ async fn goodbye(mut web: impl Web, code: u16, is_stopping: bool) -> bool {
     // everybody waits for the next process meanwhile.
     let patience_ms =
         if is_stopping { limits::STOP_CLOSE_ANSWER_MS } else { limits::CLOSE_ANSWER_MS };
-    let frame = CloseFrame { code, reason: reason(code).into() };
+    let frame = CloseFrame { code: code.into(), reason: reason(code).into() };
     let answered = async {
         web.send(Message::Close(Some(frame))).await?;
         while let Some(Ok(_)) = web.next().await {}
-        Ok::<(), axum::Error>(())
+        Ok::<(), Error>(())
     };
     let patience = Duration::from_millis(patience_ms);
     matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
@@ -423,19 +440,16 @@ fn fate(outcome: Outcome) -> Fate {
 }
 
 /// What a broken socket is closed with: the library says it, but does not send it.
-fn end_of(error: axum::Error) -> End {
-    let error = error.into_inner();
-    match error.downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-            End::Close(1009)
-        }
-        Some(tungstenite::Error::Utf8(_)) => End::Close(1007),
-        Some(tungstenite::Error::Protocol(
-            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
-            | tungstenite::error::ProtocolError::SendAfterClosing
-            | tungstenite::error::ProtocolError::ReceivedAfterClosing,
-        )) => End::Gone(None),
-        Some(tungstenite::Error::Protocol(_)) => End::Close(1002),
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => End::Close(1009),
+        Error::Utf8(_) => End::Close(1007),
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => End::Gone(None),
+        Error::Protocol(_) => End::Close(1002),
         _ => End::Gone(None),
     }
 }

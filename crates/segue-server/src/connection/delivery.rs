@@ -295,6 +295,10 @@ impl Delivery {
         let item = self.queue.pop_front()?;
         self.queue_bytes -= item.event.as_ref().map_or(0, |it| it.len());
         self.sent = item.position;
+        if self.queue.is_empty() && self.queue.capacity() > limits::QUEUED_ITEMS_KEPT {
+            // A replay's room would stay with a connection that is idle from now on.
+            self.queue = VecDeque::new();
+        }
         Some(item)
     }
 

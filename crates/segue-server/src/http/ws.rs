@@ -3,18 +3,22 @@
 //! Clients throw the session away on any refusal. So there are four, each final; for whatever may
 //! pass, the upgrade is accepted and the socket closed with 1013.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use axum::{
     Extension,
-    extract::{
-        FromRequestParts, Request, State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
-    },
-    http::{HeaderMap, request::Parts},
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
     response::{IntoResponse, Response},
 };
+use futures_util::SinkExt;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use segue_core::{Sequence, SessionId, ports::StoreError};
+use tokio_tungstenite::tungstenite::{
+    Message, handshake::server::create_response_with_body, protocol::CloseFrame,
+};
 use tracing::{Instrument, Span, debug, info, warn};
 
 use super::{App, NotOpened, error::CorrelationId};
@@ -26,7 +30,7 @@ use crate::{
     limits,
     rates::SessionGate,
     serve::Peer,
-    socket::Socket,
+    socket::{Socket, WebSocket},
     wire::HttpError,
 };
 
@@ -56,7 +60,7 @@ struct Seat {
     subscription: Subscription,
     connector: Arc<Connector>,
     /// Among the connections of its address.
-    _place: Place,
+    place: Place,
 }
 
 /// Opens a conversation's socket.
@@ -65,57 +69,78 @@ pub async fn upgrade(
     Extension(peer): Extension<Peer>,
     Extension(client): Extension<Client>,
     correlation_id: CorrelationId,
-    request: Request,
+    mut request: Request,
 ) -> Response {
-    let (mut parts, _) = request.into_parts();
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (parts, _) = request.into_parts();
     let granted = match grant(&app, &parts, &peer, client).await {
         Ok(granted) => granted,
         Err(error) => return correlation_id.refuse(error).into_response(),
     };
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        Ok(upgrade) => upgrade,
+    let offered = offers(&parts.headers, SUB_PROTOCOL);
+    let request = Request::from_parts(parts, ());
+    let mut response = match create_response_with_body(&request, Body::empty) {
+        Ok(response) => response,
         Err(error) => {
             debug!(%error, "a request for a socket that is no upgrade");
             return correlation_id.refuse(HttpError::MissingParameters).into_response();
         }
     };
-    let upgrade = upgrade
-        .protocols([SUB_PROTOCOL])
-        .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
-        .write_buffer_size(limits::SOCKET_BUFFER_BYTES)
-        .max_write_buffer_size(limits::SOCKET_WRITE_BYTES_MAX)
-        .max_message_size(limits::FRAME_BYTES_MAX)
-        .max_frame_size(limits::FRAME_BYTES_MAX);
+    if offered {
+        let name = HeaderValue::from_static(SUB_PROTOCOL);
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
+    }
     let sockets = app.sockets.clone();
-    let span = Span::current();
-    upgrade
-        .on_upgrade(move |web| sockets.track_future(run(app, peer, granted, web).instrument(span)))
+    let opened = open(app, peer, granted, upgrade).instrument(Span::current());
+    sockets.spawn(opened);
+    response
 }
 
-async fn run(app: Arc<App>, peer: Peer, granted: Granted, mut web: WebSocket) {
-    match granted {
-        Granted::Seat(seat) => {
-            let Seat { connection, subscription, connector, _place } = *seat;
-            let socket = Socket {
-                node: Arc::clone(&app.node),
-                id: subscription.session(),
-                connection,
-                subscription,
-                peer,
-                stop: app.stop.clone(),
-                slow_reader_ms: connector.limits.slow_reader_seconds * 1_000,
-                frame_ms: connector.limits.frame_seconds * 1_000,
-            };
-            socket.run(web).await;
+/// Waits for the connection to be handed over, and talks. What is needed only until then is not kept.
+async fn open(app: Arc<App>, peer: Peer, granted: Granted, upgrade: OnUpgrade) {
+    match upgrade.await {
+        Ok(upgraded) => {
+            let web = WebSocket::new(TokioIo::new(upgraded));
+            run(app, peer, granted, web).await;
         }
-        Granted::Later => {
+        Err(error) => debug!(%error, "a connection went before its upgrade"),
+    }
+}
+
+/// Boxed: the task that waited for it is small, and lasts as long.
+fn run(
+    app: Arc<App>,
+    peer: Peer,
+    granted: Granted,
+    mut web: WebSocket<TokioIo<Upgraded>>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match granted {
+        Granted::Seat(seat) => Box::pin(seat.socket(&app, peer).run(web)),
+        Granted::Later => Box::pin(async move {
             peer.linger();
             let code = CloseCode::TryAgain.number();
             app.node.metrics.closed_by_server(code);
-            let frame = CloseFrame { code, reason: "try again later".into() };
+            let frame = CloseFrame { code: code.into(), reason: "try again later".into() };
             if let Err(error) = web.send(Message::Close(Some(frame))).await {
                 debug!(%error, "a client did not wait to be told to come again");
             }
+        }),
+    }
+}
+
+impl Seat {
+    fn socket(self, app: &App, peer: Peer) -> Socket {
+        let Self { connection, subscription, connector, place } = self;
+        Socket {
+            node: Arc::clone(&app.node),
+            id: subscription.session(),
+            connection,
+            subscription,
+            peer,
+            place: Some(place),
+            stop: app.stop.clone(),
+            slow_reader_ms: connector.limits.slow_reader_seconds * 1_000,
+            frame_ms: connector.limits.frame_seconds * 1_000,
         }
     }
 }
@@ -162,7 +187,7 @@ async fn grant(
     let profile = connector.bot.profile.clone();
     let limits = Arc::clone(&connector.limits);
     let connection = Connection::open(now, limits, profile, &session, asked.cursor, position);
-    Ok(Granted::Seat(Box::new(Seat { connection, subscription, connector, _place: place })))
+    Ok(Granted::Seat(Box::new(Seat { connection, subscription, connector, place })))
 }
 
 /// A place for one more socket of this address; `None` when it has to come again.
@@ -224,9 +249,31 @@ fn cursor(text: &str) -> Sequence {
 }
 
 fn sub_protocol_token(headers: &HeaderMap) -> Option<String> {
-    let offered = headers.get_all("sec-websocket-protocol").iter();
-    let names = offered.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
-    let names: Vec<&str> = names.map(str::trim).collect();
-    let token = names.iter().find_map(|it| it.strip_prefix(BEARER))?;
-    names.contains(&SUB_PROTOCOL).then(|| token.to_owned())
+    let token = sub_protocols(headers).find_map(|it| it.strip_prefix(BEARER))?;
+    offers(headers, SUB_PROTOCOL).then(|| token.to_owned())
+}
+
+fn offers(headers: &HeaderMap, name: &str) -> bool {
+    sub_protocols(headers).any(|it| it == name)
+}
+
+fn sub_protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    offered.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<F>(_: fn(Arc<App>, Peer, Granted, OnUpgrade) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It stays with an idle connection until its end.
+    #[test]
+    fn the_task_that_waits_for_an_upgrade_is_small() {
+        let bytes = future_bytes(open);
+        assert!(bytes <= 512, "{bytes} bytes");
+    }
 }

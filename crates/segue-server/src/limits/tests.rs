@@ -148,8 +148,8 @@ fn the_longest_session_ends_before_its_token_does() {
 fn what_one_connection_holds_is_the_sum_of_its_limits() {
     let one_message = MESSAGE_TEXT_BYTES_MAX + CUSTOM_BYTES_MAX;
     let parts = [
-        // A request, then the socket's buffers and the message that comes, in a buffer that doubles.
-        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + 2 * SOCKET_BUFFER_BYTES,
+        // A request, then the socket's buffer and the message that comes, in a buffer that doubles.
+        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + SOCKET_BUFFER_BYTES,
         2 * FRAME_BYTES_MAX,
         // Commands that wait and those that are executed, with what goes back to their senders.
         2 * (COMMANDS_QUEUED_BYTES_MAX + FRAMES_TOGETHER_BYTES + one_message),
@@ -158,7 +158,7 @@ fn what_one_connection_holds_is_the_sum_of_its_limits() {
         // What is on its way out: a page that was read, what is held, what waits for the network.
         PAGE_BYTES_MAX + one_message,
         QUEUED_BYTES_MAX + one_message,
-        SOCKET_WRITE_BYTES_MAX,
+        SOCKET_WRITE_BYTES + one_message,
         // Pushes; connections of one session share them.
         PUSHES_QUEUED_MAX * one_message,
     ];

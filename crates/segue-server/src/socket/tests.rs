@@ -3,6 +3,8 @@
 use std::task::{self, Poll};
 
 use super::*;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 
 /// Covers 8.18.
 #[tokio::test(start_paused = true)]
@@ -27,7 +29,7 @@ async fn nobody_goes_before_the_node_stops() {
 struct Deaf;
 
 impl Stream for Deaf {
-    type Item = Result<Message, axum::Error>;
+    type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Pending
@@ -35,30 +37,21 @@ impl Stream for Deaf {
 }
 
 impl Sink<Message> for Deaf {
-    type Error = axum::Error;
+    type Error = Error;
 
-    fn poll_ready(
-        self: Pin<&mut Self>,
-        _: &mut task::Context<'_>,
-    ) -> Poll<Result<(), axum::Error>> {
+    fn poll_ready(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(self: Pin<&mut Self>, _: Message) -> Result<(), axum::Error> {
+    fn start_send(self: Pin<&mut Self>, _: Message) -> Result<(), Error> {
         Ok(())
     }
 
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        _: &mut task::Context<'_>,
-    ) -> Poll<Result<(), axum::Error>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(
-        self: Pin<&mut Self>,
-        _: &mut task::Context<'_>,
-    ) -> Poll<Result<(), axum::Error>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 }
@@ -71,4 +64,15 @@ async fn a_client_that_does_not_answer_a_close_holds_up_no_restart() {
         assert!(!goodbye(Deaf, 1001, is_stopping).await);
         assert_eq!(began.elapsed().as_millis(), expected_ms, "stopping: {is_stopping}");
     }
+}
+
+fn future_bytes<W, F>(_: fn(Socket, W) -> F) -> usize {
+    size_of::<F>()
+}
+
+/// It is what every idle connection costs, beside its read buffer.
+#[test]
+fn the_task_of_a_socket_is_small() {
+    let bytes = future_bytes(Socket::run::<WebSocket<TokioIo<Upgraded>>>);
+    assert!(bytes <= 2_304, "{bytes} bytes");
 }

@@ -10,9 +10,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use futures_util::{Sink, Stream};
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::{
     frames::{Frame, parse},
@@ -96,7 +96,7 @@ impl SimWeb {
             Message::Text(text) => self.watch_text(text),
             Message::Close(frame) => {
                 self.watch.is_closed = true;
-                if let Some(code) = frame.as_ref().map(|it| it.code)
+                if let Some(code) = frame.as_ref().map(|it| u16::from(it.code))
                     && is_end(code)
                 {
                     self.watch_end(code);
@@ -148,7 +148,7 @@ pub fn is_end(code: u16) -> bool {
 }
 
 impl Stream for SimWeb {
-    type Item = Result<Message, axum::Error>;
+    type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.is(|it| &it.cut) {
@@ -169,7 +169,7 @@ impl Stream for SimWeb {
 }
 
 impl Sink<Message> for SimWeb {
-    type Error = axum::Error;
+    type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.is(|it| &it.stalled) { Poll::Pending } else { Poll::Ready(Ok(())) }
@@ -192,11 +192,11 @@ impl Sink<Message> for SimWeb {
             let heard = match message {
                 Message::Text(text) => Heard::Frame(text),
                 Message::Ping(_) => Heard::Ping,
-                Message::Close(frame) => Heard::Closed(frame.map_or(1005, |it| it.code)),
-                Message::Pong(_) | Message::Binary(_) => continue,
+                Message::Close(frame) => Heard::Closed(frame.map_or(1005, |it| it.code.into())),
+                Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => continue,
             };
             if self.is(|it| &it.cut) || self.to_client.send(heard).is_err() {
-                return Poll::Ready(Err(axum::Error::new("the wire is cut")));
+                return Poll::Ready(Err(Error::ConnectionClosed));
             }
         }
         Poll::Ready(Ok(()))

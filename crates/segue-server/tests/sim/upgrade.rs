@@ -67,6 +67,7 @@ async fn serve(inside: Inside, web: SimWeb, cursor: Sequence) {
                 connection: *connection,
                 subscription,
                 peer: Peer::new(SocketAddr::from(([127, 0, 0, 1], 1))),
+                place: None,
                 stop: inside.stop,
                 slow_reader_ms: web.talk.limits.slow_reader_seconds * 1_000,
                 frame_ms: web.talk.limits.frame_seconds * 1_000,

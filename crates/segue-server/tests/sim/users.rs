@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::{
     frames::{Frame, parse},

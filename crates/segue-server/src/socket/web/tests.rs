@@ -1,0 +1,80 @@
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::DuplexStream;
+
+use super::*;
+
+/// Both ends of a connection that holds so many bytes on their way.
+async fn pair(bytes: usize) -> (WebSocket<DuplexStream>, WebSocketStream<DuplexStream>) {
+    let (ours, theirs) = tokio::io::duplex(bytes);
+    let client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+    (WebSocket::new(ours), client)
+}
+
+#[tokio::test]
+async fn nothing_of_a_large_text_stays_behind() {
+    let (mut web, mut client) = pair(256 * 1024).await;
+    let text = "x".repeat(100_000);
+    web.send(Message::text(text.clone())).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text(text));
+    assert_eq!(web.frames.get_ref().texts.capacity(), 0);
+}
+
+#[tokio::test]
+async fn texts_that_are_fed_are_written_together() {
+    let (mut web, mut client) = pair(256 * 1024).await;
+    web.feed(Message::text("one")).await.unwrap();
+    web.feed(Message::text("two")).await.unwrap();
+    assert!(client.next().now_or_never().is_none());
+    web.flush().await.unwrap();
+    for text in ["one", "two"] {
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text(text));
+    }
+}
+
+/// A pong is written by the library whenever it likes, also where seven bytes were taken of a text
+/// or three of another pong.
+#[tokio::test]
+async fn frames_stay_whole_however_little_is_taken_at_once() {
+    for bytes in 1..40 {
+        let (mut web, mut client) = pair(bytes).await;
+        let server = async move {
+            for number in 0..20_usize {
+                let Some(Ok(Message::Ping(_))) = web.next().await else { panic!("no ping") };
+                // Looks for more, as a socket's task does: this is where a pong may be torn.
+                assert!(web.next().now_or_never().is_none());
+                for half in ["a", "b"] {
+                    let text = format!("{number}{half}").repeat(1 + number * 7);
+                    web.feed(Message::text(text)).await.unwrap();
+                }
+                web.flush().await.unwrap();
+            }
+            web.send(Message::Close(None)).await.unwrap();
+            while web.next().await.is_some() {}
+        };
+        let user = async move {
+            for number in 0..20_usize {
+                client.send(Message::Ping(vec![7; 30].into())).await.unwrap();
+                let (mut pongs, mut texts) = (0, Vec::new());
+                while texts.len() < 2 || pongs < 1 {
+                    match client.next().await.unwrap().unwrap() {
+                        Message::Pong(it) if it.len() == 30 => pongs += 1,
+                        Message::Text(it) => texts.push(it.to_string()),
+                        other => panic!("{other:?} through {bytes} bytes"),
+                    }
+                }
+                let expected = ["a", "b"].map(|it| format!("{number}{it}").repeat(1 + number * 7));
+                assert_eq!(texts, expected, "through {bytes} bytes");
+            }
+            assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
+        };
+        tokio::join!(server, user);
+    }
+}
+
+#[tokio::test]
+async fn a_text_waits_where_others_were_not_taken() {
+    let (mut web, _client) = pair(16).await;
+    let text = "x".repeat(limits::SOCKET_WRITE_BYTES);
+    web.feed(Message::text(text)).await.unwrap();
+    assert!(web.feed(Message::text("more")).now_or_never().is_none());
+}
