@@ -11,6 +11,6 @@ pub use commit::user_of;
 pub use memory::MemoryStore;
 pub use open_error::OpenError;
 pub use sqlite::{
-    Durability, FileFault, Group, Hooks, OnGroup, SqliteOptions, SqliteStore, check_copy,
-    copy_database, database_files, lock_folder,
+    Durability, FileFault, Group, Hooks, IndexPace, OnGroup, SqliteOptions, SqliteStore,
+    check_copy, copy_database, database_files, lock_folder,
 };

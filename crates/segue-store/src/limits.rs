@@ -27,6 +27,20 @@ pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
 /// append, and pages are what an append costs.
 pub const STATE_EVERY_ENTRIES: u64 = 8;
 
+/// The index of the log is carried on by so many entries at a time, sorted by session: those of a
+/// session then share a page. They are in memory meanwhile, and read again at a start.
+pub const INDEX_BATCH_ENTRIES: usize = 4_096;
+
+/// The same in bytes of events; whichever is reached first.
+pub const INDEX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Each group of writes indexes so many entries, and two for each that it appends.
+pub const INDEX_STEP_ENTRIES: usize = 64;
+
+/// With so many bytes of events that are not even begun to be indexed, a group indexes all that was
+/// begun.
+pub const UNINDEXED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Prepared statements that a connection keeps: all that there are.
 pub const STATEMENTS_MAX: usize = 64;
 

@@ -11,19 +11,23 @@ mod codec;
 mod copy;
 mod counts;
 mod files;
+mod index;
 mod jobs;
 mod options;
 mod read;
 mod readers;
 mod schema;
+mod tail;
 mod threads;
 mod writer;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use segue_core::{
     Entry, MessageKey, NodeId, Position, Sequence, Session, SessionId, Timestamp,
     ports::{
@@ -34,13 +38,14 @@ use segue_core::{
 
 pub use self::copy::{check_copy, copy_database, database_files, lock_folder};
 pub use self::files::FileFault;
-pub use self::options::{Durability, Group, Hooks, OnGroup, SqliteOptions};
+pub use self::options::{Durability, Group, Hooks, IndexPace, OnGroup, SqliteOptions};
 
 use self::append::{Verdict, append};
-use self::codec::{CommitRows, EntryRow, SessionRow, session_bytes};
+use self::codec::{CommitRows, SessionRow, session_bytes};
 use self::files::Files;
 use self::jobs::Lease;
 use self::readers::Readers;
+use self::tail::Unindexed;
 use self::threads::Threads;
 use self::writer::Writing;
 use crate::OpenError;
@@ -57,6 +62,8 @@ pub struct SqliteStore {
     path: PathBuf,
     files: Files,
     readers: Readers,
+    /// Where reads find the end of the log.
+    unindexed: Unindexed,
     /// `None` where the database was opened to be read only.
     threads: Option<Threads>,
 }
@@ -71,14 +78,16 @@ impl SqliteStore {
         let readers = Readers::open(&path)?;
         let threads = Threads::start(&path, connection, lock, on_group, hooks)?;
         let files = Files::of(&path);
-        Ok(Self { path, files, readers, threads: Some(threads) })
+        let unindexed = Unindexed::Here(Arc::clone(threads.tail()));
+        Ok(Self { path, files, readers, unindexed, threads: Some(threads) })
     }
 
     /// Opens a database to look at it, also while another process writes to it. Every change is
     /// refused with a `StoreError`.
     pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let readers = Readers::open(path)?;
-        Ok(Self { path: path.to_owned(), files: Files::of(path), readers, threads: None })
+        let (files, unindexed) = (Files::of(path), Unindexed::InLog);
+        Ok(Self { path: path.to_owned(), files, readers, unindexed, threads: None })
     }
 
     /// Finishes what was asked of it, carries everything into the one file, and frees the data
@@ -123,6 +132,14 @@ impl SqliteStore {
         }
     }
 
+    async fn read_log<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Unindexed) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let unindexed = self.unindexed.clone();
+        self.readers.read(move |reader| read(reader, &unindexed)).await
+    }
+
     async fn session_of(&self, row: SessionRow) -> Result<Session, StoreError> {
         if let Some(session) = row.decode()? {
             return Ok(session);
@@ -149,7 +166,7 @@ impl Store for SqliteStore {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        match self.readers.read(move |reader| read::session(reader, id)).await? {
+        match self.read_log(move |reader, tail| read::session(reader, tail, id)).await? {
             Some(row) => self.session_of(row).await.map(Some),
             None => Ok(None),
         }
@@ -161,14 +178,15 @@ impl Store for SqliteStore {
         after: Position,
         limit: ReadLimit,
     ) -> Result<Page, StoreError> {
-        let (rows, more) =
-            self.readers.read(move |reader| read::entries(reader, id, after, limit)).await?;
-        let entries = rows.iter().map(EntryRow::decode).collect::<Result<_, _>>()?;
+        let (rows, more) = self
+            .read_log(move |reader, tail| read::entries(reader, tail, id, after, limit))
+            .await?;
+        let entries = rows.iter().map(|it| it.decode()).collect::<Result<_, _>>()?;
         Ok(Page { entries, more })
     }
 
     async fn position_of(&self, id: SessionId, cursor: Sequence) -> Result<Position, StoreError> {
-        self.readers.read(move |reader| read::position_of(reader, id, cursor)).await
+        self.read_log(move |reader, tail| read::position_of(reader, tail, id, cursor)).await
     }
 
     async fn find_message(
@@ -177,7 +195,8 @@ impl Store for SqliteStore {
         key: &MessageKey,
     ) -> Result<Option<Entry>, StoreError> {
         let digest = codec::digest(key);
-        let found = self.readers.read(move |reader| read::message(reader, id, digest)).await?;
+        let found = self.read_log(move |reader, tail| read::message(reader, tail, id, digest));
+        let found = found.await?;
         found.map(|row| row.decode()).transpose()
     }
 
@@ -244,7 +263,8 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &SessionQuery) -> Result<Vec<Listed>, StoreError> {
         let query = query.clone();
-        let rows = self.readers.read(move |reader| archive::sessions(reader, &query)).await?;
+        let rows = self.read_log(move |reader, tail| archive::sessions(reader, tail, &query));
+        let rows = rows.await?;
         let mut listed = Vec::with_capacity(rows.len());
         for mut row in rows {
             let (created_at, last_seen) = (row.created_at, row.last_seen);

@@ -1,12 +1,15 @@
 //! One commit within the writer's transaction. Everything that could refuse it is looked at before
 //! anything of it is written, so that its refusal leaves its neighbours in the group alone.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 use segue_core::TokenId;
 
 use super::codec::{
     ClaimColumns, CommitRows, Counted, EntryRow, IdBytes, JobColumns, STATE_VERSION,
 };
+use super::read::indexed_message;
 use super::writer::Writing;
 
 /// What became of a commit; `Appended` before it is decoded.
@@ -14,7 +17,7 @@ use super::writer::Writing;
 pub enum Verdict {
     Recorded,
     Conflict,
-    Duplicate(EntryRow),
+    Duplicate(Arc<EntryRow>),
     Taken,
 }
 
@@ -49,7 +52,7 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         None => create(writing, commit)?,
     };
     for entry in &commit.entries {
-        insert_entry(writing, key, entry)?;
+        insert_entry(writing, key, commit.session, entry)?;
     }
     write_state(writing, key, commit)?;
     for job in &commit.jobs {
@@ -72,12 +75,16 @@ fn known(writing: &mut Writing, session: &IdBytes) -> rusqlite::Result<Option<Kn
         return Ok(Some(*known));
     }
     let mut select = writing.connection.prepare_cached(
-        "select key, (select max(position) from entries where session = key) from sessions
+        "select key, (select max(position) from positions where session = key) from sessions
          where id = ?1",
     )?;
     let found = select
-        .query_row([session], |row| Ok(Known { key: row.get(0)?, head: row.get(1)? }))
+        .query_row([session], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))
         .optional()?;
+    let found = found.map(|(key, indexed)| {
+        let head = writing.index.head(session).or(indexed).unwrap_or(0);
+        Known { key, head }
+    });
     drop(select);
     if let Some(found) = found {
         writing.remember(*session, found);
@@ -89,13 +96,12 @@ fn find_duplicate(
     writing: &Writing,
     session: i64,
     commit: &CommitRows,
-) -> rusqlite::Result<Option<EntryRow>> {
-    for key in commit.entries.iter().filter_map(|it| it.message_key) {
-        let mut select = writing.connection.prepare_cached(
-            "select id, position, reached, at, event from entries
-             where session = ?1 and message_key = ?2",
-        )?;
-        let found = select.query_row(params![session, key], EntryRow::from_row).optional()?;
+) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+    for digest in commit.entries.iter().filter_map(|it| it.message_key) {
+        let found = match writing.index.message(session, &commit.session, digest) {
+            None => indexed_message(&writing.connection, session, digest)?,
+            found => found,
+        };
         if found.is_some() {
             return Ok(found);
         }
@@ -153,13 +159,21 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
     Ok(key)
 }
 
-fn insert_entry(writing: &Writing, session: i64, entry: &EntryRow) -> rusqlite::Result<()> {
+fn insert_entry(
+    writing: &mut Writing,
+    key: i64,
+    session: IdBytes,
+    row: &Arc<EntryRow>,
+) -> rusqlite::Result<()> {
+    let entry = writing.index.next_entry();
     let mut insert = writing.connection.prepare_cached(
-        "insert into entries (session, position, reached, at, id, message_key, event)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into entries (rowid, session, position, reached, at, id, message_key, event)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    let EntryRow { id, position, reached, at, message_key, event } = entry;
-    insert.execute(params![session, position, reached, at, id, message_key, event]).map(drop)
+    let EntryRow { id, position, reached, at, message_key, event } = &**row;
+    insert.execute(params![entry, key, position, reached, at, id, message_key, event])?;
+    writing.index.note(key, session, entry, Arc::clone(row));
+    Ok(())
 }
 
 fn write_state(writing: &Writing, session: i64, commit: &CommitRows) -> rusqlite::Result<()> {

@@ -1,5 +1,7 @@
 //! The SQL of administration: finding sessions, deleting them, records.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use segue_core::{
     ConnectorId, SessionId, Timestamp,
@@ -9,12 +11,17 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, limit_column, session_bytes, to_column,
 };
-use super::read::{session_key, with_tail};
+use super::read::{session_key, walk, with_tail};
+use super::tail::Unindexed;
 use super::writer::Writing;
 use crate::commit::LogDigester;
 
 /// The rows of the sessions that a query asks for.
-pub fn sessions(reader: &Connection, query: &SessionQuery) -> rusqlite::Result<Vec<SessionRow>> {
+pub fn sessions(
+    reader: &Connection,
+    unindexed: &Unindexed,
+    query: &SessionQuery,
+) -> rusqlite::Result<Vec<SessionRow>> {
     let mut wheres = Wheres::default();
     match &query.connectors {
         Visible::All => {}
@@ -59,7 +66,7 @@ pub fn sessions(reader: &Connection, query: &SessionQuery) -> rusqlite::Result<V
     let mut select = reader.prepare_cached(&sql)?;
     let given = wheres.given.iter().map(AsRef::as_ref);
     let rows = select.query_map(rusqlite::params_from_iter(given), SessionRow::from_row)?;
-    rows.map(|it| with_tail(reader, it?)).collect()
+    rows.map(|it| with_tail(reader, unindexed, it?)).collect()
 }
 
 fn names(connectors: &std::collections::BTreeSet<ConnectorId>) -> String {
@@ -111,7 +118,7 @@ pub fn delete(
         })
         .optional()?;
     let Some((key, connector, created_at)) = found else { return Ok(None) };
-    let (entries, digest) = digest(connection, key)?;
+    let (entries, digest) = digest(connection, key, writing.index.of_session(&bytes))?;
     let deletion = Deletion {
         session: id,
         connector: ConnectorId(connector),
@@ -122,7 +129,9 @@ pub fn delete(
         digest,
     };
     connection.pragma_update(None, "secure_delete", true)?;
-    let removed = remove(connection, key, bytes).and_then(|()| record(connection, &deletion));
+    let removed = remove(connection, key, bytes)
+        .and_then(|()| writing.index.delete(connection, key))
+        .and_then(|()| record(connection, &deletion));
     connection.pragma_update(None, "secure_delete", false)?;
     removed?;
     writing.known.remove(&bytes);
@@ -132,23 +141,24 @@ pub fn delete(
     Ok(Some(deletion))
 }
 
-fn digest(connection: &Connection, key: i64) -> rusqlite::Result<(u64, LogDigest)> {
-    let mut select = connection.prepare_cached(
-        "select id, position, reached, at, event from entries
-         where session = ?1 order by position",
-    )?;
-    let mut rows = select.query([key])?;
+fn digest(
+    connection: &Connection,
+    key: i64,
+    unindexed: Vec<Arc<EntryRow>>,
+) -> rusqlite::Result<(u64, LogDigest)> {
     let mut digester = LogDigester::default();
-    while let Some(row) = rows.next()? {
-        let EntryRow { id, position, at, event, .. } = EntryRow::from_row(row)?;
-        digester.take(id, from_column(position), from_column(at), &event);
-    }
+    walk(connection, key, 0, unindexed, |row| {
+        digester.take(row.id, from_column(row.position), from_column(row.at), &row.event);
+        true
+    })?;
     Ok((digester.entries, digester.finish()))
 }
 
 fn remove(connection: &Connection, key: i64, id: IdBytes) -> rusqlite::Result<()> {
     for sql in [
-        "delete from entries where session = ?1",
+        "delete from entries where rowid in (select entry from positions where session = ?1)",
+        "delete from positions where session = ?1",
+        "delete from message_keys where session = ?1",
         "delete from states where session = ?1",
         "delete from presence where session = ?1",
         "delete from bot_states where session = ?1",

@@ -112,7 +112,7 @@ pub struct CommitRows {
     pub session: IdBytes,
     pub seen: i64,
     pub head: i64,
-    pub entries: Vec<EntryRow>,
+    pub entries: Vec<Arc<EntryRow>>,
     pub connector: String,
     /// Needed only if this commit creates the session.
     pub facts: Option<FactColumns>,
@@ -132,7 +132,7 @@ impl CommitRows {
             session: session_bytes(session.id),
             seen: to_column(commit.seen.0),
             head: to_column(session.state.head.0),
-            entries: commit.entries.iter().map(EntryRow::of).collect(),
+            entries: commit.entries.iter().map(|it| Arc::new(EntryRow::of(it))).collect(),
             connector: session.facts.connector.0.clone(),
             facts: (commit.seen == Position(0)).then(|| FactColumns::of(&session.facts)),
             ended_at: ended_with(commit).map(to_column),
@@ -266,7 +266,7 @@ pub struct SessionRow {
     /// Up to where `state` is folded.
     pub head: i64,
     /// What lies behind it in the log.
-    pub tail: Vec<EntryRow>,
+    pub tail: Vec<Arc<EntryRow>>,
     facts: String,
     version: i64,
     state: String,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tracing::error;
 
+use crate::limits::{INDEX_BATCH_ENTRIES, INDEX_STEP_ENTRIES};
+
 /// How to open a database.
 #[derive(Clone)]
 pub struct SqliteOptions {
@@ -58,6 +60,8 @@ pub struct Hooks {
     pub fail_commit: Option<Arc<dyn Fn() -> Option<i32> + Send + Sync>>,
     /// The database is full at so many pages, as of the next group.
     pub pages_max: Option<Arc<AtomicU32>>,
+    /// How the index follows the log.
+    pub index_pace: IndexPace,
     /// Called when nobody knows what is durable. By default it ends the process; where it returns,
     /// the writer is gone.
     pub on_fatal: OnFatal,
@@ -69,6 +73,7 @@ impl Default for Hooks {
             before_commit: None,
             fail_commit: None,
             pages_max: None,
+            index_pace: IndexPace::default(),
             on_fatal: Arc::new(end_process),
         }
     }
@@ -85,6 +90,22 @@ impl fmt::Debug for Hooks {
 fn end_process(cause: &str) {
     error!(cause, "the store ends the process: {cause}");
     std::process::abort();
+}
+
+/// How the index follows the log.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexPace {
+    /// So many entries are indexed together.
+    pub batch_entries: usize,
+    /// So many of them with each group, and two for each that it appends.
+    pub step_entries: usize,
+}
+
+impl Default for IndexPace {
+    fn default() -> Self {
+        Self { batch_entries: INDEX_BATCH_ENTRIES, step_entries: INDEX_STEP_ENTRIES }
+    }
 }
 
 /// What SQLite says of the connection that writes.

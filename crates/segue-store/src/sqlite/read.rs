@@ -1,5 +1,7 @@
 //! The SQL of every read. Rows come back as they are: they are decoded by whoever waits for them.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use segue_core::{
     Position, Sequence, SessionId, Timestamp,
@@ -9,24 +11,84 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
 };
+use super::tail::Unindexed;
 
 /// The rows of a session.
-pub fn session(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<SessionRow>> {
+pub fn session(
+    reader: &Connection,
+    unindexed: &Unindexed,
+    id: SessionId,
+) -> rusqlite::Result<Option<SessionRow>> {
     let sql = format!("{} where sessions.id = ?1", SessionRow::SELECT);
     let mut select = reader.prepare_cached(&sql)?;
     let row = select.query_row([session_bytes(id)], SessionRow::from_row).optional()?;
-    row.map(|it| with_tail(reader, it)).transpose()
+    row.map(|it| with_tail(reader, unindexed, it)).transpose()
 }
 
 /// Adds what lies in the log behind the state. What is appended meanwhile may be in it.
-pub fn with_tail(reader: &Connection, mut session: SessionRow) -> rusqlite::Result<SessionRow> {
-    let mut select = reader.prepare_cached(
-        "select id, position, reached, at, event from entries
-         where session = ?1 and position > ?2 order by position",
-    )?;
-    let rows = select.query_map([session.key, session.head], EntryRow::from_row)?;
-    session.tail = rows.collect::<Result<_, _>>()?;
+pub fn with_tail(
+    reader: &Connection,
+    unindexed: &Unindexed,
+    mut session: SessionRow,
+) -> rusqlite::Result<SessionRow> {
+    let newest = unindexed.after(reader, &session_bytes(session.id), session.head)?;
+    walk(reader, session.key, session.head, newest, |row| {
+        session.tail.push(row);
+        true
+    })?;
     Ok(session)
+}
+
+/// Shows the entries behind a position, in order, until `take` has enough. `unindexed` is what was
+/// not indexed a moment ago; what was deleted since then is not shown in part.
+pub fn walk(
+    reader: &Connection,
+    key: i64,
+    after: i64,
+    unindexed: Vec<Arc<EntryRow>>,
+    mut take: impl FnMut(Arc<EntryRow>) -> bool,
+) -> rusqlite::Result<()> {
+    let mut shown = after;
+    // Mostly somebody wants the newest, and they are here.
+    if unindexed.first().is_none_or(|it| it.position > after + 1) {
+        let mut select = reader.prepare_cached(
+            "select entry from positions where session = ?1 and position > ?2 order by position",
+        )?;
+        let mut log = reader.prepare_cached(ENTRY)?;
+        // Rows are fetched one by one, so what lies behind the limit costs nothing.
+        let mut rows = select.query([key, after])?;
+        while let Some(row) = rows.next()? {
+            let row = log.query_row([row.get::<_, i64>(0)?], EntryRow::from_row)?;
+            shown = row.position;
+            if !take(Arc::new(row)) {
+                return Ok(());
+            }
+        }
+    }
+    for row in unindexed {
+        if row.position == shown + 1 {
+            shown = row.position;
+            if !take(row) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One row of the log. Never joined with the index: SQLite would plan that anew with each value that
+/// is bound to it.
+const ENTRY: &str = "select id, position, reached, at, event from entries where rowid = ?1";
+
+fn entry(reader: &Connection, entry: i64) -> rusqlite::Result<EntryRow> {
+    reader.prepare_cached(ENTRY)?.query_row([entry], EntryRow::from_row)
+}
+
+/// Where an entry is in the log.
+fn entry_at(reader: &Connection, key: i64, position: i64) -> rusqlite::Result<i64> {
+    let mut select = reader
+        .prepare_cached("select entry from positions where session = ?1 and position = ?2")?;
+    select.query_row([key, position], |row| row.get(0))
 }
 
 pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
@@ -37,51 +99,58 @@ pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Optio
 /// A part of a log, and whether it went on behind it.
 pub fn entries(
     reader: &Connection,
+    unindexed: &Unindexed,
     id: SessionId,
     after: Position,
     limit: ReadLimit,
-) -> rusqlite::Result<(Vec<EntryRow>, bool)> {
+) -> rusqlite::Result<(Vec<Arc<EntryRow>>, bool)> {
+    let after = to_column(after.0);
+    let newest = unindexed.after(reader, &session_bytes(id), after)?;
     let Some(key) = session_key(reader, id)? else { return Ok((Vec::new(), false)) };
-    let mut select = reader.prepare_cached(
-        "select id, position, reached, at, event from entries
-         where session = ?1 and position > ?2 order by position",
-    )?;
-    // Rows are fetched one by one, so what lies behind the limit costs nothing.
-    let mut rows = select.query(params![key, to_column(after.0)])?;
-    let mut found = Vec::new();
+    let (mut found, mut more) = (Vec::new(), false);
     let mut bytes_left = limit.bytes;
-    while let Some(row) = rows.next()? {
-        let entry = EntryRow::from_row(row)?;
+    walk(reader, key, after, newest, |entry| {
         let bytes = entry.event.len();
         let is_full = found.len() >= limit.entries || bytes > bytes_left;
         if is_full && !found.is_empty() {
-            return Ok((found, true));
+            more = true;
+            return false;
         }
         bytes_left = bytes_left.saturating_sub(bytes);
         found.push(entry);
-    }
-    Ok((found, false))
+        true
+    })?;
+    Ok((found, more))
 }
 
 /// The position of the event with a sequence, or the log's end for one beyond it.
 pub fn position_of(
     reader: &Connection,
+    unindexed: &Unindexed,
     id: SessionId,
     cursor: Sequence,
 ) -> rusqlite::Result<Position> {
     let cursor = to_column(cursor.0);
+    if cursor == 0 {
+        return Ok(Position(0));
+    }
+    let newest = unindexed.after(reader, &session_bytes(id), 0)?;
     let mut select = reader.prepare_cached(
-        "select key, (select max(position) from entries where session = key) from sessions
+        "select key, (select max(position) from positions where session = key) from sessions
          where id = ?1",
     )?;
     let found = select
-        .query_row([session_bytes(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .query_row([session_bytes(id)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        })
         .optional()?;
-    let Some((key, head)) = found.filter(|_| cursor > 0) else { return Ok(Position(0)) };
+    let Some((key, indexed)) = found else { return Ok(Position(0)) };
+    let head = newest.last().map_or(0, |it| it.position).max(indexed.unwrap_or(0));
 
-    let mut select = reader
-        .prepare_cached("select reached from entries where session = ?1 and position = ?2")?;
-    let mut reached = |position: i64| select.query_row([key, position], |row| row.get::<_, i64>(0));
+    let reached = |position: i64| match newest.binary_search_by_key(&position, |it| it.position) {
+        Ok(at) => Ok(newest[at].reached),
+        Err(_) => entry(reader, entry_at(reader, key, position)?).map(|it| it.reached),
+    };
     if cursor > head || cursor > reached(head)? {
         return Ok(Position(from_column(head)));
     }
@@ -102,15 +171,31 @@ pub fn position_of(
 /// The entry of a user's message.
 pub fn message(
     reader: &Connection,
+    unindexed: &Unindexed,
     id: SessionId,
     digest: IdBytes,
-) -> rusqlite::Result<Option<EntryRow>> {
-    let mut select = reader.prepare_cached(
-        "select entries.id, position, reached, at, event from sessions
-         join entries on entries.session = sessions.key
-         where sessions.id = ?1 and message_key = ?2",
-    )?;
-    select.query_row([session_bytes(id), digest], EntryRow::from_row).optional()
+) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+    let newest = unindexed.after(reader, &session_bytes(id), 0)?;
+    if let Some(row) = newest.iter().find(|it| it.message_key == Some(digest)) {
+        return Ok(Some(Arc::clone(row)));
+    }
+    match session_key(reader, id)? {
+        Some(key) => indexed_message(reader, key, digest),
+        None => Ok(None),
+    }
+}
+
+/// The entry of a user's message, if it is indexed.
+pub fn indexed_message(
+    reader: &Connection,
+    key: i64,
+    digest: IdBytes,
+) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+    let mut select = reader
+        .prepare_cached("select position from message_keys where session = ?1 and digest = ?2")?;
+    let found = select.query_row(params![key, digest], |row| row.get::<_, i64>(0)).optional()?;
+    let read = |position| entry(reader, entry_at(reader, key, position)?).map(Arc::new);
+    found.map(read).transpose()
 }
 
 /// The bot's own state.

@@ -19,6 +19,7 @@ use tracing::error;
 
 use super::checkpoint::CheckpointThread;
 use super::options::{OnFatal, OnGroup};
+use super::tail::Tail;
 use super::writer::{Change, Write, WriterThread, Writing};
 use super::{Hooks, closed, schema};
 use crate::OpenError;
@@ -29,6 +30,7 @@ use crate::limits::QUEUED_WRITES_MAX;
 pub struct Threads {
     /// `None` once closed: the writer ends when nobody can ask it any more.
     queue: Mutex<Option<mpsc::Sender<Box<dyn Write>>>>,
+    tail: Arc<Tail>,
     running: Arc<Mutex<Option<Running>>>,
 }
 
@@ -51,8 +53,9 @@ impl Threads {
         hooks: Hooks,
     ) -> Result<Self, OpenError> {
         let failed = |cause| OpenError::Files { path: path.to_owned(), cause };
-        let writing =
-            Writing::new(connection).map_err(|cause| schema::database_error(path, &cause))?;
+        let writing = Writing::new(connection, hooks.index_pace)
+            .map_err(|cause| schema::database_error(path, &cause))?;
+        let tail = Arc::clone(writing.index.tail());
         let for_checkpoints = schema::open_for_checkpoints(path)?;
 
         let (sender, queue) = mpsc::channel(QUEUED_WRITES_MAX);
@@ -83,7 +86,8 @@ impl Threads {
             stop_checkpoints,
             lock,
         };
-        Ok(Self { queue: Mutex::new(Some(sender)), running: Arc::new(Mutex::new(Some(running))) })
+        let running = Arc::new(Mutex::new(Some(running)));
+        Ok(Self { queue: Mutex::new(Some(sender)), tail, running })
     }
 
     /// Has the writer do something, and waits until it is durable. Once it is queued it is done,
@@ -99,6 +103,11 @@ impl Threads {
         queue.send(Box::new(change)).await.map_err(|_| gone())?;
         drop(queue);
         answer.await.map_err(|_| gone())?
+    }
+
+    /// What is not indexed yet.
+    pub fn tail(&self) -> &Arc<Tail> {
+        &self.tail
     }
 
     /// How many changes wait for the writer.

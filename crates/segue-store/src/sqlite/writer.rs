@@ -19,7 +19,8 @@ use super::append::Known;
 use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
 use super::counts::Counts;
-use super::options::{Group, OnGroup};
+use super::index::Index;
+use super::options::{Group, IndexPace, OnGroup};
 use super::{Hooks, unavailable};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX, LOG_RETRY_MS};
 
@@ -84,6 +85,8 @@ pub struct Writing {
     pub known: HashMap<IdBytes, Known>,
     /// How many sessions connectors have, in the same way.
     pub counts: Counts,
+    /// What is not indexed yet.
+    pub index: Index,
     /// Something was deleted that must not stay in the write-ahead log.
     pub has_erased: bool,
     newest_session_key: i64,
@@ -91,12 +94,13 @@ pub struct Writing {
 }
 
 impl Writing {
-    pub fn new(connection: Connection) -> rusqlite::Result<Self> {
+    pub fn new(connection: Connection, pace: IndexPace) -> rusqlite::Result<Self> {
         let newest = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
         let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
-        let (known, counts) = (HashMap::new(), Counts::default());
-        Ok(Self { connection, known, counts, has_erased: false, newest_session_key, newest_job_id })
+        let index = Index::open(&connection, pace)?;
+        let (known, counts, has_erased) = (HashMap::new(), Counts::default(), false);
+        Ok(Self { connection, known, counts, index, has_erased, newest_session_key, newest_job_id })
     }
 
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.
@@ -151,6 +155,11 @@ impl WriterThread {
     pub fn run(&mut self) -> Result<(), String> {
         let mut waiting: Waiting = Vec::with_capacity(GROUP_WRITES_MAX);
         while self.write_next(&mut waiting)? {}
+        let Writing { connection, index, .. } = &mut self.writing;
+        if let Err(cause) = index.finish(connection) {
+            // The next start finds it in the log.
+            warn!(%cause, "the log was not indexed to its end: {cause}");
+        }
         truncate_log(&self.writing.connection)
     }
 
@@ -221,6 +230,7 @@ impl WriterThread {
     fn commit(&mut self, group: &mut Waiting) -> Result<(), Failed> {
         let result = self.run_in_transaction(group);
         let Err((stage, cause)) = result else {
+            self.writing.index.committed();
             // A full channel has been told already.
             if let Err(TrySendError::Disconnected(())) = self.written.try_send(()) {
                 warn!("the write-ahead log is no longer carried into the database");
@@ -232,6 +242,7 @@ impl WriterThread {
         }
         self.writing.known.clear();
         self.writing.counts.clear();
+        self.writing.index.rolled_back();
         self.roll_back()?;
         Err(Failed::RolledBack(cause))
     }
@@ -246,6 +257,8 @@ impl WriterThread {
         for write in group {
             write.run(&mut self.writing).map_err(before)?;
         }
+        let Writing { connection, index, .. } = &mut self.writing;
+        index.work(connection).map_err(before)?;
         if let Some(hook) = &self.hooks.before_commit {
             hook();
         }

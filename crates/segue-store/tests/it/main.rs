@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use segue_core::ports::Store;
-use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
+use segue_store::{Hooks, IndexPace, MemoryStore, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 /// A store for one case, and what has to live as long.
@@ -24,6 +24,15 @@ fn sqlite() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(SqliteOptions::new(folder.path().join("segue.db"))).unwrap();
     Fresh { store: Arc::new(store), _folder: Some(folder) }
+}
+
+/// As `sqlite`, but always at work with its index, some entries of a batch in it and others not.
+fn sqlite_indexing() -> Fresh {
+    let folder = tempfile::tempdir().unwrap();
+    let hooks =
+        Hooks { index_pace: IndexPace { batch_entries: 3, step_entries: 1 }, ..Hooks::default() };
+    let options = SqliteOptions { hooks, ..SqliteOptions::new(folder.path().join("segue.db")) };
+    Fresh { store: Arc::new(SqliteStore::open(options).unwrap()), _folder: Some(folder) }
 }
 
 /// Runs every case for every backend. None of them knows which.
@@ -44,7 +53,7 @@ macro_rules! contract {
     };
 }
 
-contract!(memory, sqlite: {
+contract!(memory, sqlite, sqlite_indexing: {
     append: [
         a_session_reads_back_as_it_was_written,
         an_unknown_session_is_nowhere,

@@ -6,6 +6,7 @@ mod disk;
 mod failures;
 mod files;
 mod groups;
+mod index;
 mod reads;
 mod versions;
 

@@ -42,7 +42,7 @@ fn what_passes_is_never_the_end() {
 fn writer_on(path: &Path) -> (WriterThread, mpsc::Sender<Box<dyn Write>>) {
     let (sender, queue) = mpsc::channel(10);
     let writer = WriterThread {
-        writing: Writing::new(open_writer(path).unwrap()).unwrap(),
+        writing: Writing::new(open_writer(path).unwrap(), IndexPace::default()).unwrap(),
         queue,
         written: sync_channel(1).0,
         restart: Arc::new(AtomicBool::new(true)),

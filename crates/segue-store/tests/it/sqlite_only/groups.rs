@@ -124,8 +124,10 @@ async fn an_entry_that_cannot_be_read_is_named() {
     let store = open(&path);
     let session = create(&*store, 1).await;
     let id = log(&*store, session.id).await[0].id;
+    store.close().await;
     let vandal = Connection::open(&path).unwrap();
     vandal.execute("update entries set event = '{\"is\":\"nothing_we_know\"}'", []).unwrap();
+    let store = open(&path);
     let StoreError(cause) = store.read(session.id, Position(0), ALL).await.unwrap_err();
     assert!(cause.starts_with(&format!("entry {id} cannot be read: ")), "{cause}");
 }

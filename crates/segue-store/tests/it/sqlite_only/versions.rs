@@ -12,7 +12,7 @@ use segue_core::{
 use segue_store::{OpenError, SqliteOptions, SqliteStore};
 
 use super::open;
-use crate::support::{create, draft, facts, joined, record, says, started};
+use crate::support::{create, draft, facts, joined, log, record, says, started};
 
 fn open_error(path: &Path) -> OpenError {
     SqliteStore::open(SqliteOptions::new(path)).unwrap_err()
@@ -136,7 +136,11 @@ async fn the_first_schema_is_brought_to_that_of_today() {
     let first = Connection::open(&path).unwrap();
     first
         .execute_batch(
-            "drop index sessions_live; drop index sessions_ended; drop index sessions_of_user;
+            "create unique index entries_by_position on entries (session, position);
+             create unique index entries_by_message_key on entries (session, message_key)
+                 where message_key is not null;
+             drop table positions; drop table message_keys; drop table indexed;
+             drop index sessions_live; drop index sessions_ended; drop index sessions_of_user;
              drop index sessions_of_connector; drop index jobs_of_session;
              drop table deletions; drop table records;
              alter table sessions drop column connector;
@@ -154,6 +158,8 @@ async fn the_first_schema_is_brought_to_that_of_today() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].session, session);
     assert_eq!((listed[0].created_at, listed[0].user_id.as_deref()), (5, Some("u-1")));
+    // Its log is indexed as if it always had been.
+    assert_eq!(log(&*store, session.id).await.len(), 2);
     let demo = Visible::Only([ConnectorId("demo".to_owned())].into());
     let all = SessionQuery { connectors: demo, ..SessionQuery::first(9) };
     assert_eq!(store.list(&all).await.unwrap().len(), 2);

@@ -1,0 +1,94 @@
+//! The end of the log that is durable and not indexed yet, session by session: in the memory of
+//! whoever writes, for all who read.
+//!
+//! Readers look here first and into the database after that. What was indexed in between they find
+//! twice, and nothing they miss.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, params};
+
+use super::codec::{EntryRow, IdBytes};
+
+/// Entries that are not indexed yet.
+#[derive(Debug, Default)]
+pub struct Tail(Mutex<HashMap<IdBytes, Vec<Arc<EntryRow>>>>);
+
+impl Tail {
+    /// Adds entries that have become durable: to each session's those that follow on its others.
+    pub fn add(&self, entries: impl Iterator<Item = (IdBytes, Arc<EntryRow>)>) {
+        let mut sessions = self.0.lock();
+        for (session, row) in entries {
+            sessions.entry(session).or_default().push(row);
+        }
+    }
+
+    /// Entries of a session up to a position are indexed, or deleted.
+    pub fn remove(&self, ends: impl Iterator<Item = (IdBytes, i64)>) {
+        let mut sessions = self.0.lock();
+        for (session, position) in ends {
+            let Some(rows) = sessions.get_mut(&session) else { continue };
+            rows.drain(..rows.partition_point(|it| it.position <= position));
+            if rows.is_empty() {
+                sessions.remove(&session);
+            }
+        }
+    }
+
+    /// What is behind a position of a session.
+    pub fn after(&self, session: &IdBytes, position: i64) -> Vec<Arc<EntryRow>> {
+        let sessions = self.0.lock();
+        let rows = sessions.get(session).map_or(&[][..], Vec::as_slice);
+        rows[rows.partition_point(|it| it.position <= position)..].to_vec()
+    }
+
+    /// One entry.
+    pub fn get(&self, session: &IdBytes, position: i64) -> Option<Arc<EntryRow>> {
+        let sessions = self.0.lock();
+        let rows = sessions.get(session)?;
+        let at = rows.binary_search_by_key(&position, |it| it.position).ok()?;
+        Some(Arc::clone(&rows[at]))
+    }
+
+    /// Where the log of a session ends, if its end is here.
+    pub fn head(&self, session: &IdBytes) -> Option<i64> {
+        self.0.lock().get(session)?.last().map(|it| it.position)
+    }
+}
+
+/// Where whoever reads finds what is not indexed yet.
+#[derive(Debug, Clone)]
+pub enum Unindexed {
+    /// In the memory of this process.
+    Here(Arc<Tail>),
+    /// Another process writes: in the log itself, which is walked over from where the index ends.
+    InLog,
+}
+
+impl Unindexed {
+    /// What is behind a position of a session, and perhaps some of it indexed by now.
+    pub fn after(
+        &self,
+        reader: &Connection,
+        id: &IdBytes,
+        position: i64,
+    ) -> rusqlite::Result<Vec<Arc<EntryRow>>> {
+        match self {
+            Self::Here(tail) => Ok(tail.after(id, position)),
+            Self::InLog => {
+                let mut select = reader.prepare_cached(
+                    "select entries.id, position, reached, at, event, message_key from entries
+                     where session = (select key from sessions where id = ?1) and position > ?2
+                     and rowid > (select entry from indexed) order by rowid",
+                )?;
+                let rows = select.query_map(params![id, position], |row| {
+                    let message_key = row.get(5)?;
+                    Ok(Arc::new(EntryRow { message_key, ..EntryRow::from_row(row)? }))
+                })?;
+                rows.collect()
+            }
+        }
+    }
+}
