@@ -5,7 +5,7 @@ CARGO ?= cargo
 SEEDS ?= 100000
 SECONDS ?= 3600
 
-.PHONY: run build test check sim bite soak bench bench-check fmt
+.PHONY: run build test check sim bite soak bench bench-large bench-check fmt
 
 # Builds, starts, prints the address; a conversation works at once.
 run: build
@@ -39,6 +39,10 @@ soak:
 # docs/performance.md.
 bench:
 	scripts/bench.sh
+
+# What fifty million entries in the store change: writes 25 GB first.
+bench-large:
+	ONLY=growth-large scripts/bench.sh
 
 # Whether something has become slower: instructions of the pure parts, ratios within one run. Wants
 # valgrind. UPDATE=1 writes the figures anew that are no longer near.

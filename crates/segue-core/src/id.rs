@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Timestamp = u64;
@@ -40,21 +43,24 @@ pub struct Turn(pub u64);
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        #[serde(into = "String", try_from = "String")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub u128);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_uuid(self.0, f)
+                f.write_str(UuidText::of(self.0).as_str())
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.to_string()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(UuidText::of(self.0).as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(UuidVisitor).map(Self)
             }
         }
 
@@ -63,14 +69,6 @@ macro_rules! uuid_id {
 
             fn from_str(text: &str) -> Result<Self, NotAnId> {
                 parse_uuid(text).map(Self).ok_or(NotAnId)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = NotAnId;
-
-            fn try_from(text: String) -> Result<Self, NotAnId> {
-                text.parse()
             }
         }
     };
@@ -126,16 +124,43 @@ text_id!(
     TokenId
 );
 
-fn write_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(
-        f,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        id >> 96,
-        (id >> 80) & 0xffff,
-        (id >> 64) & 0xffff,
-        (id >> 48) & 0xffff,
-        id & 0xffff_ffff_ffff
-    )
+/// A UUID in its usual form. By hand: every event has several, and the formatter of the library takes
+/// longer for one than everything else of an event.
+struct UuidText([u8; 36]);
+
+impl UuidText {
+    fn of(id: u128) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let mut at = 0;
+        for byte in id.to_be_bytes() {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                at += 1;
+            }
+            text[at] = DIGITS[usize::from(byte >> 4)];
+            text[at + 1] = DIGITS[usize::from(byte & 0xf)];
+            at += 2;
+        }
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and dashes are text")
+    }
+}
+
+struct UuidVisitor;
+
+impl Visitor<'_> for UuidVisitor {
+    type Value = u128;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a UUID")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<u128, E> {
+        parse_uuid(text).ok_or_else(|| E::custom(NotAnId))
+    }
 }
 
 fn parse_uuid(text: &str) -> Option<u128> {

@@ -80,6 +80,7 @@ async fn measure(options: &Options) -> anyhow::Result<report::Report> {
         Scenario::Replay => scenario::replay::run(options).await,
         Scenario::Create => scenario::create::run(options).await,
         Scenario::Mixed => scenario::mixed::run(options).await,
+        Scenario::Growth => scenario::growth::run(options).await,
         Scenario::Limits => scenario::limits_alone::run(options).await,
         Scenario::BareEcho => bail!("a bare echo is no scenario"),
     }

@@ -35,7 +35,7 @@ fixed! {
     /// Entries of one commit while a session is filled.
     LOAD_FILL_ENTRIES_MAX: usize = 500;
     /// Memory that is given back after connections have gone has so long to be.
-    LOAD_GIVE_BACK_SECONDS_MAX: u64 = 30;
+    LOAD_GIVE_BACK_SECONDS_MAX: u64 = 90;
     /// Pause before a user who lost the server tries again; a random one would be no better, as
     /// each begins at a moment of its own.
     LOAD_RECONNECT_MS: u64 = 100;

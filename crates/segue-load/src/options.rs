@@ -26,6 +26,8 @@ pub enum Scenario {
     Create,
     /// Some of everything at once.
     Mixed,
+    /// Echoes beside a store that is full of old conversations, and beside an empty one, in turn.
+    Growth,
     /// The limits of the machine alone: disk, plain file, store, bare echo.
     Limits,
     /// For the generator itself: a bare echo, until its standard input ends.

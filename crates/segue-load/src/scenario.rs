@@ -16,6 +16,7 @@ use crate::{
 pub mod create;
 pub mod echo;
 pub mod fanout;
+pub mod growth;
 pub mod idle;
 pub mod limits_alone;
 pub mod mixed;

@@ -314,6 +314,10 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(presence) = self.hub.sessions.lock().get_mut(&self.id) {
             presence.connections.retain(|it| !Arc::ptr_eq(&it.signs, &self.signs));
+            if presence.connections.is_empty() {
+                // With its room: the rest stays until the store knows when the user was here.
+                presence.connections = Vec::new();
+            }
         }
     }
 }

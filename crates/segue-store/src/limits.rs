@@ -19,6 +19,10 @@ pub const READERS: usize = 4;
 /// The writer keeps so many KiB of pages in memory: the ends of all indexes it inserts into.
 pub const WRITER_CACHE_KIB: usize = 64 * 1024;
 
+/// Each connection that reads keeps so many KiB of pages in memory: what the index of cold sessions has in
+/// common. The rest is in the memory of the system, one call away.
+pub const READER_CACHE_KIB: usize = 1_024;
+
 /// The writer remembers the key and head of so many sessions; then it forgets them all.
 pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
 

@@ -11,7 +11,9 @@ use crate::{
     crowd::{Crowd, Member, Pace, Unit},
     limits,
     options::Options,
+    reference::bare_echo::{self, BareEcho},
     report::Report,
+    sample::Sample,
     scenario::settings,
     target::Ticket,
     usage::Memory,
@@ -45,21 +47,46 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         memory.push(used);
     }
 
+    let bare = at_the_same_rate(&world, sessions).await?;
+
     let mut report = Report::new("idle", &world.faults);
     report.setting("connections", sessions);
     report.setting("events of each", events);
     report.setting("seconds between heartbeats", options.heartbeat);
     settings(&mut report, options);
-    let cores: Vec<f64> = samples.iter().map(crate::sample::Sample::server_cores).collect();
-    report.rows = vec![Row { name: "heartbeats".to_owned(), samples }];
+    let percent =
+        |of: &[Sample]| -> Vec<f64> { of.iter().map(|it| it.server_cores() * 100.0).collect() };
+    let (own, bare_echo) = (percent(&samples), percent(&bare));
+    report.rows = vec![
+        Row { name: "heartbeats".to_owned(), samples },
+        Row { name: "bare echo, as many a second".to_owned(), samples: bare },
+    ];
     let kib =
         |of: fn(&Used) -> f64| -> Vec<f64> { memory.iter().map(|it| of(it) / 1024.0).collect() };
     report.figure("server before, resident KiB", kib(|it| it.before.resident));
     report.figure("each connection, resident KiB", kib(|it| it.each(|it| it.resident)));
     report.figure("each connection, allocated KiB", kib(|it| it.each(|it| it.anonymous)));
     report.figure("given back, % of resident", memory.iter().map(Used::given_back));
-    report.figure("server, % of a core", cores.into_iter().map(|it| it * 100.0));
+    report.figure("server, % of a core", own);
+    report.figure("bare echo, % of a core", bare_echo);
     Ok(report)
+}
+
+/// What waking up as often costs a bare echo, over fewer connections: most of a heartbeat is that.
+#[expect(clippy::cast_precision_loss, reason = "there are not 2^53 connections")]
+async fn at_the_same_rate(world: &World, sessions: usize) -> anyhow::Result<Vec<Sample>> {
+    let options = &world.options;
+    let echo = BareEcho::start(&options.program()?, &options.folder, options.cores()).await?;
+    let pace = Pace::Rate(sessions as f64 / options.heartbeat);
+    let few = sessions.min(SESSIONS);
+    let mut crowd =
+        Box::new(bare_echo::crowd(&echo, pace, few, 1, options.sources, &world.faults).await?);
+    let mut samples = Vec::new();
+    for _ in 0..options.runs {
+        samples.push(crowd.measure(world.plan().time).await?);
+    }
+    crowd.finish().await?;
+    Ok(samples)
 }
 
 /// Memory of the server.
@@ -87,7 +114,7 @@ async fn once(
     world: &mut World,
     tickets: &[Ticket],
     events: u64,
-) -> anyhow::Result<(crate::sample::Sample, Used)> {
+) -> anyhow::Result<(Sample, Used)> {
     let pid = world.own_server()?.id()?;
     drop(connect(world, &tickets[..WARM_UPS.min(tickets.len())], events).await?);
     let before = settled(pid).await?;
@@ -108,7 +135,8 @@ async fn once(
     let with = Memory { resident: with.resident.max(Memory::of(pid)?.resident), ..with };
     crowd.finish().await?;
     world.still_there()?;
-    let after = given_back(pid, before.resident + (with.resident - before.resident) * 0.1).await?;
+    let taken = with.resident - before.resident;
+    let after = given_back(pid, before.resident + (taken * 0.1).max(PAGES)).await?;
     Ok((sample, Used { connections: tickets.len() as f64, before, with, after }))
 }
 
@@ -118,6 +146,9 @@ async fn connect(world: &World, tickets: &[Ticket], events: u64) -> anyhow::Resu
     })
     .await
 }
+
+/// So many bytes come and go by themselves.
+const PAGES: f64 = 1_048_576.0;
 
 /// So often the memory of the server is looked at.
 const STEP: Duration = Duration::from_millis(250);

@@ -19,7 +19,7 @@ use segue_core::{Sequence, SessionId, ports::StoreError};
 use tokio_tungstenite::tungstenite::{
     Message, handshake::server::create_response_with_body, protocol::CloseFrame,
 };
-use tracing::{Instrument, Span, debug, info, warn};
+use tracing::{debug, info, warn};
 
 use super::{App, NotOpened, error::CorrelationId};
 use crate::{
@@ -91,8 +91,8 @@ pub async fn upgrade(
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
     }
     let sockets = app.sockets.clone();
-    let opened = open(app, peer, granted, upgrade).instrument(Span::current());
-    sockets.spawn(opened);
+    // Without the request's span, which would stay in memory with it; its lines name the session.
+    sockets.spawn(open(app, peer, granted, upgrade));
     response
 }
 

@@ -38,14 +38,18 @@ impl Envelope<'_> {
 
     fn write_head(&self, out: &mut String) {
         const FITS: &str = "a string takes everything";
-        write!(out, r#"{{"id":"{}","sequence":"#, self.id).expect(FITS);
+        out.push_str(r#"{"id":""#);
+        write!(out, "{}", self.id).expect(FITS);
+        out.push_str(r#"","sequence":"#);
         match self.sequence {
             Some(Sequence(number)) => write!(out, "{number}").expect(FITS),
             None => out.push_str("null"),
         }
         out.push_str(r#","timestamp":""#);
         time::write_timestamp(out, self.at);
-        write!(out, r#"","type":"{}","payload":"#, self.kind).expect(FITS);
+        out.push_str(r#"","type":""#);
+        out.push_str(self.kind);
+        out.push_str(r#"","payload":"#);
     }
 }
 

@@ -19,21 +19,22 @@ pub fn timestamp(at: Timestamp) -> String {
 pub(super) fn write_timestamp(out: &mut String, at: Timestamp) {
     let at = at.min(LAST);
     let (year, month, day) = date(at / 86_400_000);
-    for (value, width, after) in [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (at / 3_600_000 % 24, 2, ':'),
-        (at / 60_000 % 60, 2, ':'),
-        (at / 1_000 % 60, 2, '.'),
-        (at % 1_000, 3, 'Z'),
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    for (mut value, digits) in [
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (at / 3_600_000 % 24, 11..13),
+        (at / 60_000 % 60, 14..16),
+        (at / 1_000 % 60, 17..19),
+        (at % 1_000, 20..23),
     ] {
-        for place in (0..width).rev() {
-            let digit = value / 10_u64.pow(place) % 10;
-            out.push(char::from_digit(digit as u32, 10).expect("a remainder of ten is a digit"));
+        for place in digits.rev() {
+            text[place] += (value % 10) as u8;
+            value /= 10;
         }
-        out.push(after);
     }
+    out.push_str(std::str::from_utf8(&text).expect("digits are text"));
 }
 
 /// Reads what people write of a time in UTC: `2026-05-07`, `2026-05-07T12:00Z`,

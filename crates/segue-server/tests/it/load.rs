@@ -83,6 +83,7 @@ fn idle_connections_are_weighed() {
     assert!(operations(&report, "heartbeats") > 0);
     assert!(report["figures"]["server before, resident KiB"]["median"].as_f64().unwrap() > 1_000.0);
     assert!(report["figures"]["given back, % of resident"]["median"].is_number());
+    assert!(operations(&report, "bare echo, as many a second") > 0);
 }
 
 #[test]
@@ -121,6 +122,18 @@ fn some_of_everything_goes_on_at_once() {
     for name in ["echo", "turns", "hand-shakes"] {
         assert!(operations(&report, name) > 0, "{name}: {report}");
     }
+}
+
+#[test]
+fn a_full_store_and_an_empty_one_are_compared() {
+    let stored = ["--stored-sessions", "5", "--stored-entries", "10"];
+    let report = load(&[&["growth", "--sessions", "2"][..], &stored].concat());
+    for name in ["full store", "empty store"] {
+        assert!(operations(&report, name) > 0, "{name}: {report}");
+        let started = format!("{name}, from the start until it listened, ms");
+        assert!(report["figures"][started]["median"].as_f64().unwrap() > 0.0, "{report}");
+    }
+    assert!(report["ratios"]["rate, full store / empty store"]["median"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

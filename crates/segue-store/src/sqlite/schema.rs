@@ -9,7 +9,9 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
-use crate::limits::{LOCK_WAIT_MS, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB};
+use crate::limits::{
+    LOCK_WAIT_MS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_BYTES_KEPT, WRITER_CACHE_KIB,
+};
 
 /// Each brings the schema from the version before it to its own, counted from 1. Once released, one
 /// is never changed: add another.
@@ -144,9 +146,13 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    let cache_kib = i64::try_from(WRITER_CACHE_KIB).expect("a limit fits a column");
+    set_cache(connection, WRITER_CACHE_KIB)
+}
+
+fn set_cache(connection: &Connection, kib: usize) -> rusqlite::Result<()> {
+    let kib = i64::try_from(kib).expect("a limit fits a column");
     // Negative means KiB, positive would be pages.
-    connection.pragma_update(None, "cache_size", -cache_kib)
+    connection.pragma_update(None, "cache_size", -kib)
 }
 
 /// The connection that carries what was written from the write-ahead log into the database.
@@ -165,6 +171,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     set_up(&connection).map_err(failed)?;
+    set_cache(&connection, READER_CACHE_KIB).map_err(failed)?;
     Ok(connection)
 }
 
