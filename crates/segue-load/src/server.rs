@@ -157,6 +157,8 @@ sessions_per_token = 0
 sessions_per_hour = 0
 live_sessions = 0
 turns_per_session = 0
+turns_at_once = 10000
+turns_waiting = 10000
 
 [[connectors]]
 id = "{CONNECTOR}"

@@ -12,6 +12,17 @@ pub const GROUP_WRITES_MAX: usize = 1_024;
 /// hold up everybody behind them.
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// A group takes no further write once it has been at work for so many times as long as commits take
+/// of late. With the sync of a fast disk, short groups let those who were answered go on while the
+/// next are written; with a slow one, longer groups share its syncs.
+pub const GROUP_COMMITS_LONG: u32 = 4;
+
+/// The same, in milliseconds: never less …
+pub const GROUP_MS_MIN: u64 = 2;
+
+/// … and never more, however slow the disk is.
+pub const GROUP_MS_MAX: u64 = 100;
+
 /// Connections that only read. A read of a warm page takes some 100 µs; more of them only compete
 /// for the processors.
 pub const READERS: usize = 4;
@@ -33,10 +44,10 @@ pub const STATE_EVERY_ENTRIES: u64 = 8;
 
 /// The index of the log is carried on by so many entries at a time, sorted by session: those of a
 /// session then share a page. They are in memory meanwhile, and read again at a start.
-pub const INDEX_BATCH_ENTRIES: usize = 4_096;
+pub const INDEX_BATCH_ENTRIES: usize = 16 * 1_024;
 
 /// The same in bytes of events; whichever is reached first.
-pub const INDEX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub const INDEX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Each group of writes indexes so many entries, and two for each that it appends.
 pub const INDEX_STEP_ENTRIES: usize = 64;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -78,6 +79,7 @@ impl Threads {
             hooks,
             is_failing: false,
             tidy_at: Instant::now(),
+            commits_take: Duration::ZERO,
         };
         let running = Running {
             checkpoints: spawn("checkpoints", &on_fatal, checkpoints, CheckpointThread::run)

@@ -22,7 +22,10 @@ use super::counts::Counts;
 use super::index::Index;
 use super::options::{Group, IndexPace, OnGroup};
 use super::{Hooks, unavailable};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_WRITES_MAX, KNOWN_SESSIONS_MAX, LOG_RETRY_MS};
+use crate::limits::{
+    GROUP_BYTES_MAX, GROUP_COMMITS_LONG, GROUP_MS_MAX, GROUP_MS_MIN, GROUP_WRITES_MAX,
+    KNOWN_SESSIONS_MAX, LOG_RETRY_MS,
+};
 
 /// One change that somebody waits for.
 pub trait Write: Send {
@@ -137,6 +140,8 @@ pub struct WriterThread {
     pub is_failing: bool,
     /// The write-ahead log is not tidied before: a reader was in the way.
     pub tidy_at: Instant,
+    /// How long commits take of late.
+    pub commits_take: Duration,
 }
 
 type Waiting = Vec<Box<dyn Write>>;
@@ -174,7 +179,8 @@ impl WriterThread {
             waiting.extend(std::iter::from_fn(|| self.queue.try_recv().ok()).take(room));
         }
         let group: Waiting = waiting.drain(..group_len(waiting)).collect();
-        self.write_group(group)?;
+        let late = self.write_group(group)?;
+        drop(waiting.splice(..0, late));
         self.tidy_log()?;
         Ok(true)
     }
@@ -197,10 +203,12 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Makes a group durable and answers it. An error is the end of the process.
-    fn write_group(&mut self, mut group: Waiting) -> Result<(), String> {
+    /// Makes a group durable and answers it. Returns those that came too late for it. An error is the
+    /// end of the process.
+    fn write_group(&mut self, mut group: Waiting) -> Result<Waiting, String> {
         let began_at = Instant::now();
-        let committed = self.commit(&mut group);
+        let mut late = Waiting::new();
+        let committed = self.commit(&mut group, &mut late);
         (self.on_group)(Group {
             writes: group.len(),
             took: began_at.elapsed(),
@@ -210,7 +218,7 @@ impl WriterThread {
             Ok(()) => {
                 self.note_success();
                 answer(group, &Ok(()));
-                return Ok(());
+                return Ok(late);
             }
             Err(Failed::Unknown(cause)) => return Err(cause),
             Err(Failed::RolledBack(cause)) => cause,
@@ -220,15 +228,15 @@ impl WriterThread {
             for write in group {
                 self.write_group(vec![write])?;
             }
-            return Ok(());
+            return Ok(late);
         }
         self.note_failure(&cause, group.len());
         answer(group, &Err(unavailable(&cause)));
-        Ok(())
+        Ok(late)
     }
 
-    fn commit(&mut self, group: &mut Waiting) -> Result<(), Failed> {
-        let result = self.run_in_transaction(group);
+    fn commit(&mut self, group: &mut Waiting, late: &mut Waiting) -> Result<(), Failed> {
+        let result = self.run_in_transaction(group, late);
         let Err((stage, cause)) = result else {
             self.writing.index.committed();
             // A full channel has been told already.
@@ -247,16 +255,27 @@ impl WriterThread {
         Err(Failed::RolledBack(cause))
     }
 
-    fn run_in_transaction(&mut self, group: &mut Waiting) -> Result<(), (Stage, rusqlite::Error)> {
+    fn run_in_transaction(
+        &mut self,
+        group: &mut Waiting,
+        late: &mut Waiting,
+    ) -> Result<(), (Stage, rusqlite::Error)> {
         let before = |cause| (Stage::BeforeCommit, cause);
         if let Some(pages) = &self.hooks.pages_max {
             let pages = pages.load(Ordering::Relaxed);
             self.writing.connection.pragma_update(None, "max_page_count", pages).map_err(before)?;
         }
         run(&self.writing.connection, "begin immediate").map_err(before)?;
-        for write in group {
+        let full_at = Instant::now() + group_time(self.commits_take);
+        let mut taken = 0;
+        while let Some(write) = group.get_mut(taken) {
             write.run(&mut self.writing).map_err(before)?;
+            taken += 1;
+            if Instant::now() >= full_at {
+                break;
+            }
         }
+        late.extend(group.drain(taken..));
         let Writing { connection, index, .. } = &mut self.writing;
         index.work(connection).map_err(before)?;
         if let Some(hook) = &self.hooks.before_commit {
@@ -266,7 +285,10 @@ impl WriterThread {
         if let Some(code) = self.hooks.fail_commit.as_ref().and_then(|it| it()) {
             return Err(at_commit(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)));
         }
-        run(&self.writing.connection, "commit").map_err(at_commit)
+        let began_at = Instant::now();
+        run(&self.writing.connection, "commit").map_err(at_commit)?;
+        self.commits_take = (self.commits_take * 7 + began_at.elapsed()) / 8;
+        Ok(())
     }
 
     fn roll_back(&mut self) -> Result<(), Failed> {
@@ -297,6 +319,12 @@ impl WriterThread {
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+/// How long a group may be at work before its commit.
+fn group_time(commits_take: Duration) -> Duration {
+    let (least, most) = (Duration::from_millis(GROUP_MS_MIN), Duration::from_millis(GROUP_MS_MAX));
+    (commits_take * GROUP_COMMITS_LONG).clamp(least, most)
 }
 
 fn group_len(waiting: &Waiting) -> usize {

@@ -50,8 +50,44 @@ fn writer_on(path: &Path) -> (WriterThread, mpsc::Sender<Box<dyn Write>>) {
         hooks: Hooks::default(),
         is_failing: false,
         tidy_at: Instant::now(),
+        commits_take: Duration::ZERO,
     };
     (writer, sender)
+}
+
+#[test]
+fn a_group_lasts_four_commits_within_its_bounds() {
+    for (commits_ms, group_ms) in [(0, 2), (1, 4), (5, 20), (25, 100), (1_000, 100)] {
+        let expected = Duration::from_millis(group_ms);
+        assert_eq!(group_time(Duration::from_millis(commits_ms)), expected, "{commits_ms}");
+    }
+}
+
+/// Each takes longer than a group may.
+#[test]
+fn what_comes_too_late_for_a_group_is_first_in_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let _lock = prepare_files(&path).unwrap();
+    let (mut writer, sender) = writer_on(&path);
+    let mut answers = Vec::new();
+    for number in 0..4 {
+        let (change, answer) = Change::new(1, move |_| {
+            let began_at = Instant::now();
+            while began_at.elapsed() <= Duration::from_millis(GROUP_MS_MIN) {}
+            Ok(number)
+        });
+        sender.try_send(Box::new(change)).unwrap();
+        answers.push(answer);
+    }
+    let mut waiting = Waiting::new();
+    for (number, mut answer) in (0..).zip(answers) {
+        assert!(answer.try_recv().is_err(), "{number} was answered with the one before it");
+        // However slow this disk is.
+        writer.commits_take = Duration::ZERO;
+        assert!(writer.write_next(&mut waiting).unwrap());
+        assert_eq!(answer.try_recv().unwrap(), Ok(number));
+    }
 }
 
 fn large_change(writing: &mut Writing) -> rusqlite::Result<usize> {

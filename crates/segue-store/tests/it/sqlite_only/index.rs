@@ -226,10 +226,10 @@ async fn what_waits_for_the_index_is_bounded() {
     let store = open(&path_in(&folder));
     let session = new_session();
     let mut session = record(&*store, draft(&session, 1, vec![started(&session)]).commit()).await;
-    for _ in 0..120 {
+    for _ in 0..400 {
         let said = (0..100).map(|_| says("hello")).collect();
         session = record(&*store, draft(&session, 2, said).commit()).await;
-        assert!(unindexed(&path_in(&folder)) <= 2 * 4_096 + 200);
+        assert!(unindexed(&path_in(&folder)) <= 2 * 16_384 + 200);
     }
     store.close().await;
 }
