@@ -326,6 +326,8 @@ fixed! {
     SOCKET_BUFFER_BYTES: usize = 4 * 1024;
     /// With so many bytes that wait for a socket, the next frame waits until they are written.
     SOCKET_WRITE_BYTES: usize = 64 * 1024;
+    /// Bytes of pongs, pings and closes that wait for a socket. Beyond that a pong is the answer to several pings.
+    CONTROL_WRITE_BYTES_MAX: usize = 4 * 1024;
     /// All that one connection holds, at worst: see the test that adds it up.
     CONNECTION_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// Entries that a connection holds before they are sent; those behind them it reads later.

@@ -9,7 +9,11 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use futures_util::SinkExt;
@@ -72,12 +76,16 @@ pub async fn upgrade(
     mut request: Request,
 ) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let granted = match grant(&app, &parts, &peer, client).await {
         Ok(granted) => granted,
         Err(error) => return correlation_id.refuse(error).into_response(),
     };
     let offered = offers(&parts.headers, SUB_PROTOCOL);
+    if wants_upgrade(&parts.headers) {
+        // The library takes one line without tabs only.
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     let request = Request::from_parts(parts, ());
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
@@ -253,6 +261,12 @@ fn sub_protocol_token(headers: &HeaderMap) -> Option<String> {
     offers(headers, SUB_PROTOCOL).then(|| token.to_owned())
 }
 
+/// Whether the options of the connection name it (RFC 9110, section 7.6.1).
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok());
+    lines.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case("upgrade"))
+}
+
 fn offers(headers: &HeaderMap, name: &str) -> bool {
     sub_protocols(headers).any(|it| it == name)
 }
@@ -271,6 +285,25 @@ mod tests {
     }
 
     /// It stays with an idle connection until its end.
+    #[test]
+    fn an_upgrade_may_stand_among_other_options_on_any_line() {
+        let lines: [(&[&str], bool); 6] = [
+            (&["Upgrade"], true),
+            (&["keep-alive, upgrade"], true),
+            (&["keep-alive,\tUpgrade"], true),
+            (&["keep-alive", "UPGRADE"], true),
+            (&["keep-alive"], false),
+            (&["not-upgrade, upgrades"], false),
+        ];
+        for (lines, expected) in lines {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONNECTION, HeaderValue::from_str(line).unwrap());
+            }
+            assert_eq!(wants_upgrade(&headers), expected, "{lines:?}");
+        }
+    }
+
     #[test]
     fn the_task_that_waits_for_an_upgrade_is_small() {
         let bytes = future_bytes(open);

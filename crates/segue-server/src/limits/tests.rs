@@ -158,7 +158,7 @@ fn what_one_connection_holds_is_the_sum_of_its_limits() {
         // What is on its way out: a page that was read, what is held, what waits for the network.
         PAGE_BYTES_MAX + one_message,
         QUEUED_BYTES_MAX + one_message,
-        SOCKET_WRITE_BYTES + one_message,
+        SOCKET_WRITE_BYTES + one_message + CONTROL_WRITE_BYTES_MAX,
         // Pushes; connections of one session share them.
         PUSHES_QUEUED_MAX * one_message,
     ];

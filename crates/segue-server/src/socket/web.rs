@@ -38,8 +38,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn new(stream: S) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
-            // What it writes itself is small and goes out at once.
+            // What it writes itself is small and goes out at once. A client that pings and does not
+            // read gets no pong beyond this.
             .write_buffer_size(0)
+            .max_write_buffer_size(limits::CONTROL_WRITE_BYTES_MAX)
             .max_message_size(Some(limits::FRAME_BYTES_MAX))
             .max_frame_size(Some(limits::FRAME_BYTES_MAX));
         let outbox = Outbox { stream, texts: Vec::new(), written: 0, is_torn: false };
@@ -96,7 +98,7 @@ struct Outbox<S> {
     texts: Vec<u8>,
     /// So much of them is written.
     written: usize,
-    /// The library has a frame that is written in part: no text may go before its rest.
+    /// The library has frames that it could not write to their end: no text may go before the rest.
     is_torn: bool,
 }
 
@@ -139,7 +141,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Outbox<S> {
         self.is_torn = match &written {
             Poll::Ready(Ok(bytes)) => *bytes < buf.len(),
             Poll::Ready(Err(_)) => false,
-            Poll::Pending => self.is_torn,
+            Poll::Pending => true,
         };
         written
     }

@@ -66,7 +66,11 @@ pub fn sessions(
     let mut select = reader.prepare_cached(&sql)?;
     let given = wheres.given.iter().map(AsRef::as_ref);
     let rows = select.query_map(rusqlite::params_from_iter(given), SessionRow::from_row)?;
-    rows.map(|it| with_tail(reader, unindexed, it?)).collect()
+    // To the end first: a statement that is under way shows the index as it was when that began, and the
+    // memory is to be looked into before.
+    let rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
+    let unindexed = unindexed.at_once(reader)?;
+    rows.into_iter().map(|it| with_tail(reader, &unindexed, it)).collect()
 }
 
 fn names(connectors: &std::collections::BTreeSet<ConnectorId>) -> String {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::codec::{EntryRow, IdBytes};
 use super::options::IndexPace;
-use super::tail::Tail;
+use super::tail::{Tail, with_key};
 use crate::limits::{INDEX_BATCH_BYTES, UNINDEXED_BYTES_MAX};
 
 /// An entry that is in the log and not in its index.
@@ -77,9 +77,7 @@ impl Index {
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let message_key = row.get(5)?;
-            let entry = EntryRow { message_key, ..EntryRow::from_row(row)? };
-            index.note(row.get(7)?, row.get(8)?, row.get(6)?, Arc::new(entry));
+            index.note(row.get(7)?, row.get(8)?, row.get(6)?, Arc::new(with_key(row)?));
         }
         index.committed();
         Ok(index)

@@ -80,15 +80,13 @@ pub fn walk(
 /// is bound to it.
 const ENTRY: &str = "select id, position, reached, at, event from entries where rowid = ?1";
 
-fn entry(reader: &Connection, entry: i64) -> rusqlite::Result<EntryRow> {
-    reader.prepare_cached(ENTRY)?.query_row([entry], EntryRow::from_row)
-}
-
-/// Where an entry is in the log.
-fn entry_at(reader: &Connection, key: i64, position: i64) -> rusqlite::Result<i64> {
+/// An entry that is indexed; `None` where its session was deleted a moment ago.
+fn entry_at(reader: &Connection, key: i64, position: i64) -> rusqlite::Result<Option<EntryRow>> {
     let mut select = reader
         .prepare_cached("select entry from positions where session = ?1 and position = ?2")?;
-    select.query_row([key, position], |row| row.get(0))
+    let entry: Option<i64> = select.query_row([key, position], |row| row.get(0)).optional()?;
+    let Some(entry) = entry else { return Ok(None) };
+    reader.prepare_cached(ENTRY)?.query_row([entry], EntryRow::from_row).optional()
 }
 
 pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
@@ -134,7 +132,11 @@ pub fn position_of(
     if cursor == 0 {
         return Ok(Position(0));
     }
-    let newest = unindexed.after(reader, &session_bytes(id), 0)?;
+    // A sequence is never greater than its position. Beyond the end there is only the end to be found.
+    let mut newest = unindexed.after(reader, &session_bytes(id), cursor - 1)?;
+    if newest.is_empty() {
+        newest = unindexed.after(reader, &session_bytes(id), 0)?;
+    }
     let mut select = reader.prepare_cached(
         "select key, (select max(position) from positions where session = key) from sessions
          where id = ?1",
@@ -147,15 +149,15 @@ pub fn position_of(
     let Some((key, indexed)) = found else { return Ok(Position(0)) };
     let head = newest.last().map_or(0, |it| it.position).max(indexed.unwrap_or(0));
 
+    // Zero for one that was deleted meanwhile.
     let reached = |position: i64| match newest.binary_search_by_key(&position, |it| it.position) {
-        Ok(at) => Ok(newest[at].reached),
-        Err(_) => entry(reader, entry_at(reader, key, position)?).map(|it| it.reached),
+        Ok(at) => Ok::<_, rusqlite::Error>(newest[at].reached),
+        Err(_) => Ok(entry_at(reader, key, position)?.map_or(0, |it| it.reached)),
     };
     if cursor > head || cursor > reached(head)? {
         return Ok(Position(from_column(head)));
     }
-    // The first entry that reached the cursor is the event itself. A sequence is never greater than
-    // its position.
+    // The first entry that reached the cursor is the event itself.
     let (mut low, mut high) = (cursor, head);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -194,8 +196,8 @@ pub fn indexed_message(
     let mut select = reader
         .prepare_cached("select position from message_keys where session = ?1 and digest = ?2")?;
     let found = select.query_row(params![key, digest], |row| row.get::<_, i64>(0)).optional()?;
-    let read = |position| entry(reader, entry_at(reader, key, position)?).map(Arc::new);
-    found.map(read).transpose()
+    let Some(position) = found else { return Ok(None) };
+    Ok(entry_at(reader, key, position)?.map(Arc::new))
 }
 
 /// The bot's own state.

@@ -208,6 +208,8 @@ pub fn checked_version(connection: &Connection, path: &Path) -> Result<i64, Open
 }
 
 fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    // Pages that a change frees may hold what is deleted later.
+    connection.pragma_update(None, "secure_delete", true)?;
     for (number, script) in (1_i64..).zip(MIGRATIONS) {
         if number <= version {
             continue;
@@ -218,7 +220,7 @@ fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
         change.pragma_update(None, "user_version", number)?;
         change.commit()?;
     }
-    Ok(())
+    connection.pragma_update(None, "secure_delete", false)
 }
 
 pub fn database_error(path: &Path, cause: &rusqlite::Error) -> OpenError {

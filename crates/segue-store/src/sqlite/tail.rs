@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::codec::{EntryRow, IdBytes};
 
@@ -68,6 +68,22 @@ pub enum Unindexed {
 }
 
 impl Unindexed {
+    /// The same for whoever asks for many sessions, in memory in any case.
+    pub fn at_once(&self, reader: &Connection) -> rusqlite::Result<Self> {
+        if let Self::Here(_) = self {
+            return Ok(self.clone());
+        }
+        let mut select = reader.prepare_cached(
+            "select entries.id, position, reached, at, event, message_key, sessions.id
+             from entries join sessions on sessions.key = entries.session
+             where entries.rowid > (select entry from indexed) order by entries.rowid",
+        )?;
+        let rows = select.query_map([], |row| Ok((row.get(6)?, Arc::new(with_key(row)?))))?;
+        let tail = Tail::default();
+        tail.add(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter());
+        Ok(Self::Here(Arc::new(tail)))
+    }
+
     /// What is behind a position of a session, and perhaps some of it indexed by now.
     pub fn after(
         &self,
@@ -83,12 +99,14 @@ impl Unindexed {
                      where session = (select key from sessions where id = ?1) and position > ?2
                      and rowid > (select entry from indexed) order by rowid",
                 )?;
-                let rows = select.query_map(params![id, position], |row| {
-                    let message_key = row.get(5)?;
-                    Ok(Arc::new(EntryRow { message_key, ..EntryRow::from_row(row)? }))
-                })?;
-                rows.collect()
+                let rows = select.query_map(params![id, position], with_key)?;
+                rows.map(|it| it.map(Arc::new)).collect()
             }
         }
     }
+}
+
+/// An entry with the digest of its key, in the column behind the others.
+pub fn with_key(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
+    Ok(EntryRow { message_key: row.get(5)?, ..EntryRow::from_row(row)? })
 }

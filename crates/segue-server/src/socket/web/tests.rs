@@ -78,3 +78,35 @@ async fn a_text_waits_where_others_were_not_taken() {
     web.feed(Message::text(text)).await.unwrap();
     assert!(web.feed(Message::text("more")).now_or_never().is_none());
 }
+
+/// Whoever reads again gets the texts that come, whole and behind what was begun.
+#[tokio::test]
+async fn pings_of_somebody_who_does_not_read_are_not_kept() {
+    let (mut web, mut client) = pair(4_096).await;
+    for _ in 0..1_000 {
+        client.send(Message::Ping(vec![7; 125].into())).await.unwrap();
+        assert!(matches!(web.next().await, Some(Ok(Message::Ping(_)))));
+        // Tries to answer, as it does whenever it looks for more.
+        assert!(web.next().now_or_never().is_none());
+    }
+    let server = async move {
+        web.send(Message::text("after all")).await.unwrap();
+        web
+    };
+    let user = async move {
+        let mut pongs = 0;
+        loop {
+            match client.next().await.unwrap().unwrap() {
+                Message::Pong(it) if it.len() == 125 => pongs += 1,
+                other => {
+                    assert_eq!(other, Message::text("after all"));
+                    // Not gone before a pong behind it is written.
+                    return (client, pongs);
+                }
+            }
+        }
+    };
+    let (_web, (_client, pongs)) = tokio::join!(server, user);
+    // On the way, and in the buffer.
+    assert!(pongs * 127 <= 4_096 + limits::CONTROL_WRITE_BYTES_MAX + 127, "{pongs} pongs");
+}

@@ -1,5 +1,6 @@
 //! The index follows the log: whatever of it is there already, nobody sees a difference.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, ffi};
 use segue_core::{
-    MessageKey, Position, Sequence, Session,
+    MessageKey, Position, Sequence, Session, SessionId,
     ports::{Appended, ReadLimit, SessionQuery, Store},
 };
 use segue_store::{Hooks, IndexPace, MemoryStore, SqliteStore, database_files};
@@ -192,6 +193,40 @@ async fn a_log_that_is_indexed_in_part_is_the_same_log() {
         }
         twins.store.close().await;
     }
+}
+
+/// A list takes its time, and batches end meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_beside_a_busy_writer_never_shows_an_older_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let pace = IndexPace { batch_entries: 1, step_entries: 64 };
+    let store = open_with(&path_in(&folder), hooks(pace, &Arc::default()));
+    let mut sessions = Vec::new();
+    for _ in 0..60 {
+        let session = new_session();
+        let commit = draft(&session, 1, vec![started(&session)]).commit();
+        sessions.push(record(&*store, commit).await);
+    }
+    let writing = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            for at in 2..60 {
+                for session in &mut sessions {
+                    let commit = draft(session, at, vec![says("hello")]).commit();
+                    *session = record(&*store, commit).await;
+                }
+            }
+        }
+    });
+    let mut heads: HashMap<SessionId, Position> = HashMap::new();
+    while !writing.is_finished() {
+        for listed in store.list(&SessionQuery::first(100)).await.unwrap() {
+            let head = listed.session.state.head;
+            let before = heads.insert(listed.session.id, head).unwrap_or_default();
+            assert!(head >= before, "{head:?} after {before:?}");
+        }
+    }
+    writing.await.unwrap();
 }
 
 /// What died with its memory is read again, and its messages are known.
