@@ -148,9 +148,6 @@ impl Board {
 
     /// A message was said that the bot is to answer, or its answer is complete.
     pub fn turn(&self, is_complete: bool) {
-        if is_complete && self.is_open() {
-            self.delivered.fetch_add(1, Ordering::Relaxed);
-        }
         self.in_flight.fetch_add(if is_complete { -1 } else { 1 }, Ordering::SeqCst);
     }
 

@@ -38,7 +38,7 @@ pub enum Unit {
     Echo,
     /// A message, each time that a connection has it; its latency is that until others have it.
     Delivery,
-    /// A turn of the bot; its latency is from the bot's first byte to the first chunk.
+    /// A turn of the bot that began; its latency is from the bot's first byte to the first chunk.
     Turn,
 }
 
@@ -128,7 +128,10 @@ impl Contender for Crowd {
         let (operations, latency) = match self.unit {
             Unit::Echo => (board.answered_count(), board.echoes.take()),
             Unit::Delivery => (board.delivered_count(), board.heard.take()),
-            Unit::Turn => (board.delivered_count(), board.first_chunks.take()),
+            Unit::Turn => {
+                let begun = board.first_chunks.take();
+                (begun.len(), begun)
+            }
         };
         if operations == 0 {
             bail!("{}: nothing was answered in time: {:?}", self.name, self.board.faults.first());
