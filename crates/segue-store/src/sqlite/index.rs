@@ -254,3 +254,6 @@ impl Index {
         self.batch.deleted.extend(deleted);
     }
 }
+
+#[cfg(test)]
+mod tests;

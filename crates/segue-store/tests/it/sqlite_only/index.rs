@@ -103,7 +103,9 @@ impl Twins {
     async fn fail(&mut self) {
         self.failure.store(ffi::SQLITE_FULL, Ordering::Relaxed);
         for session in &self.sessions {
-            let commit = draft(session, 9, vec![says_once("lost", "lost")]).commit();
+            // A key that may be said again, and is new then.
+            let key = format!("key {}", self.dice.roll(session.state.head.0 + 3));
+            let commit = draft(session, 9, vec![says_once("lost", &key)]).commit();
             assert_ne!(self.store.append(&commit).await, Ok(Appended::Recorded));
         }
         if let Some(session) = self.sessions.first() {
