@@ -8,19 +8,8 @@ use rusqlite::{Connection, params};
 
 use super::codec::{EntryRow, IdBytes};
 use super::options::IndexPace;
-use super::tail::{Tail, with_key};
+use super::tail::{Tail, UnindexedEntry, in_log};
 use crate::limits::{INDEX_BATCH_BYTES, UNINDEXED_BYTES_MAX};
-
-/// An entry that is in the log and not in its index.
-#[derive(Debug, Clone)]
-struct Unindexed {
-    /// The session's integer key.
-    key: i64,
-    session: IdBytes,
-    /// Its number in the table of entries.
-    entry: i64,
-    row: Arc<EntryRow>,
-}
 
 /// What the writer knows of entries that are not indexed.
 #[derive(Debug, Default)]
@@ -28,9 +17,9 @@ pub struct Index {
     /// What of it is durable, for readers.
     tail: Arc<Tail>,
     /// Appended by the transaction at work.
-    appended: Vec<Unindexed>,
+    appended: Vec<UnindexedEntry>,
     /// Durable, in the order of the log.
-    waiting: Vec<Unindexed>,
+    waiting: Vec<UnindexedEntry>,
     waiting_bytes: usize,
     batch: Batch,
     /// Where the messages among all of these are.
@@ -45,7 +34,7 @@ pub struct Index {
 #[derive(Debug, Default)]
 struct Batch {
     /// By session and position.
-    entries: Vec<Unindexed>,
+    entries: Vec<UnindexedEntry>,
     /// So many of them are indexed, durably …
     done: usize,
     /// … or by the transaction at work.
@@ -69,15 +58,8 @@ impl Index {
             )?,
             ..Self::default()
         };
-        let mut select = connection.prepare(
-            "select entries.id, position, reached, at, event, message_key, entries.rowid, key,
-                 sessions.id
-             from entries join sessions on sessions.key = entries.session
-             where entries.rowid > (select entry from indexed) order by entries.rowid",
-        )?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            index.note(row.get(7)?, row.get(8)?, row.get(6)?, Arc::new(with_key(row)?));
+        for UnindexedEntry { key, session, entry, row } in in_log(connection)? {
+            index.note(key, session, entry, row);
         }
         index.committed();
         Ok(index)
@@ -99,7 +81,7 @@ impl Index {
         if let Some(digest) = row.message_key {
             self.keys.insert((key, digest), row.position);
         }
-        self.appended.push(Unindexed { key, session, entry, row });
+        self.appended.push(UnindexedEntry { key, session, entry, row });
     }
 
     /// Where a session's log ends, if its end is not indexed.
@@ -111,7 +93,7 @@ impl Index {
     /// The message with this key, if it is not indexed.
     pub fn message(&self, key: i64, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
         let position = *self.keys.get(&(key, digest))?;
-        let is_it = |it: &&Unindexed| it.key == key && it.row.position == position;
+        let is_it = |it: &&UnindexedEntry| it.key == key && it.row.position == position;
         let appended = self.appended.iter().find(is_it).map(|it| Arc::clone(&it.row));
         appended.or_else(|| self.tail.get(session, position))
     }
@@ -136,8 +118,8 @@ impl Index {
         Ok(())
     }
 
-    /// Indexes some entries within the transaction at work: as many again as it has appended, so
-    /// that no group takes much longer than the others, and the end of the batch comes all the same.
+    /// Indexes some entries within the transaction at work: a few, and two for each that it appends,
+    /// so that no group takes much longer than the others and the end of the batch comes all the same.
     pub fn work(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let step = self.pace.step_entries + 2 * self.appended.len();
         let is_too_much = self.waiting_bytes > UNINDEXED_BYTES_MAX;
@@ -159,7 +141,7 @@ impl Index {
              on conflict do nothing",
         )?;
         let end = batch.entries.len().min(batch.done.saturating_add(entries));
-        for Unindexed { key, entry, row, .. } in &batch.entries[batch.done..end] {
+        for UnindexedEntry { key, entry, row, .. } in &batch.entries[batch.done..end] {
             if batch.deleted.contains(key) || deleted.contains(key) {
                 continue;
             }
@@ -196,7 +178,7 @@ impl Index {
 
     /// Nothing of the transaction was written.
     pub fn rolled_back(&mut self) {
-        for Unindexed { key, row, .. } in self.appended.drain(..) {
+        for UnindexedEntry { key, row, .. } in self.appended.drain(..) {
             if let Some(digest) = row.message_key {
                 self.keys.remove(&(key, digest));
             }
@@ -229,7 +211,7 @@ impl Index {
 
     fn end_batch(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        for Unindexed { key, row, .. } in &batch.entries {
+        for UnindexedEntry { key, row, .. } in &batch.entries {
             if let Some(digest) = row.message_key {
                 self.keys.remove(&(*key, digest));
             }
@@ -245,7 +227,7 @@ impl Index {
             return;
         }
         let deleted = std::mem::take(&mut self.deleted);
-        let of_deleted = |it: &&Unindexed| deleted.contains(&it.key);
+        let of_deleted = |it: &&UnindexedEntry| deleted.contains(&it.key);
         let known = self.batch.entries.iter().chain(&self.waiting);
         self.tail.remove(known.filter(of_deleted).map(|it| (it.session, i64::MAX)));
         self.keys.retain(|(key, _), _| !deleted.contains(key));

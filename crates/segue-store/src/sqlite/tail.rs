@@ -73,14 +73,8 @@ impl Unindexed {
         if let Self::Here(_) = self {
             return Ok(self.clone());
         }
-        let mut select = reader.prepare_cached(
-            "select entries.id, position, reached, at, event, message_key, sessions.id
-             from entries join sessions on sessions.key = entries.session
-             where entries.rowid > (select entry from indexed) order by entries.rowid",
-        )?;
-        let rows = select.query_map([], |row| Ok((row.get(6)?, Arc::new(with_key(row)?))))?;
         let tail = Tail::default();
-        tail.add(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter());
+        tail.add(in_log(reader)?.into_iter().map(|it| (it.session, it.row)));
         Ok(Self::Here(Arc::new(tail)))
     }
 
@@ -106,7 +100,33 @@ impl Unindexed {
     }
 }
 
+/// An entry that is in the log and not in its index.
+#[derive(Debug, Clone)]
+pub struct UnindexedEntry {
+    /// The session's integer key.
+    pub key: i64,
+    pub session: IdBytes,
+    /// Its number in the table of entries.
+    pub entry: i64,
+    pub row: Arc<EntryRow>,
+}
+
+/// Everything behind where the index ends, in the order of the log.
+pub fn in_log(connection: &Connection) -> rusqlite::Result<Vec<UnindexedEntry>> {
+    let mut select = connection.prepare_cached(
+        "select entries.id, position, reached, at, event, message_key, sessions.key, sessions.id,
+             entries.rowid
+         from entries join sessions on sessions.key = entries.session
+         where entries.rowid > (select entry from indexed) order by entries.rowid",
+    )?;
+    let rows = select.query_map([], |row| {
+        let (key, session, entry) = (row.get(6)?, row.get(7)?, row.get(8)?);
+        Ok(UnindexedEntry { key, session, entry, row: Arc::new(with_key(row)?) })
+    })?;
+    rows.collect()
+}
+
 /// An entry with the digest of its key, in the column behind the others.
-pub fn with_key(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
+fn with_key(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     Ok(EntryRow { message_key: row.get(5)?, ..EntryRow::from_row(row)? })
 }

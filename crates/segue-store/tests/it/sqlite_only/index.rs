@@ -256,7 +256,7 @@ async fn nothing_is_written_twice_of_what_was_not_indexed_when_the_process_died(
     assert_eq!(log(&*twins.store, session.id).await.len(), 10);
 }
 
-/// Without anybody writing to it the log is small; a start does not walk over what is indexed.
+/// It is what the next start has to read.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_index_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
