@@ -42,6 +42,20 @@ pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
 /// append, and pages are what an append costs.
 pub const STATE_EVERY_ENTRIES: u64 = 8;
 
+/// So many bytes of entries are one row of the log, which is what a page of the database holds. An entry
+/// that is longer has a row of its own.
+pub const CHUNK_BYTES: usize = 4_050;
+
+/// So many entries of a session are one row of the index of the log: four to a page.
+pub const SEGMENT_ENTRIES: usize = 64;
+
+/// The writer remembers the keys of so many messages; then it forgets them all, and reads those of a
+/// session again with its next message. Some 20 bytes each.
+pub const KNOWN_KEYS_MAX: usize = 1024 * 1024;
+
+/// A session counts for so many keys there, by itself.
+pub const KNOWN_KEYS_OF_SESSION: usize = 8;
+
 /// The index of the log is carried on by so many entries at a time, sorted by session: those of a
 /// session then share a page. They are in memory meanwhile, and read again at a start.
 pub const INDEX_BATCH_ENTRIES: usize = 16 * 1_024;

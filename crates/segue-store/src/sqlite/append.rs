@@ -9,7 +9,8 @@ use segue_core::TokenId;
 use super::codec::{
     ClaimColumns, CommitRows, Counted, EntryRow, IdBytes, JobColumns, STATE_VERSION,
 };
-use super::read::indexed_message;
+use super::read::session_key;
+use super::segments;
 use super::writer::Writing;
 
 /// What became of a commit; `Appended` before it is decoded.
@@ -52,7 +53,7 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         None => create(writing, commit)?,
     };
     for entry in &commit.entries {
-        insert_entry(writing, key, commit.session, entry)?;
+        append_entry(writing, key, commit.session, entry)?;
     }
     write_state(writing, key, commit)?;
     for job in &commit.jobs {
@@ -74,32 +75,30 @@ fn known(writing: &mut Writing, session: &IdBytes) -> rusqlite::Result<Option<Kn
     if let Some(known) = writing.known.get(session) {
         return Ok(Some(*known));
     }
-    let mut select = writing.connection.prepare_cached(
-        "select key, (select max(position) from positions where session = key) from sessions
-         where id = ?1",
-    )?;
-    let found = select
-        .query_row([session], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))
-        .optional()?;
-    let found = found.map(|(key, indexed)| {
-        let head = writing.index.head(session).or(indexed).unwrap_or(0);
-        Known { key, head }
-    });
-    drop(select);
-    if let Some(found) = found {
-        writing.remember(*session, found);
-    }
-    Ok(found)
+    let Some(key) = session_key(&writing.connection, session)? else { return Ok(None) };
+    let head = match writing.index.head(session) {
+        Some(head) => head,
+        None => segments::head(&writing.connection, key)?,
+    };
+    let known = Known { key, head };
+    writing.remember(*session, known);
+    Ok(Some(known))
 }
 
 fn find_duplicate(
-    writing: &Writing,
-    session: i64,
+    writing: &mut Writing,
+    key: i64,
     commit: &CommitRows,
 ) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+    let Writing { connection, index, keys, .. } = writing;
     for digest in commit.entries.iter().filter_map(|it| it.message_key) {
-        let found = match writing.index.message(session, &commit.session, digest) {
-            None => indexed_message(&writing.connection, session, digest)?,
+        let unindexed =
+            || index.of_session(&commit.session).into_iter().filter_map(|it| it.message_key);
+        if !keys.may_have(connection, key, digest, unindexed)? {
+            continue;
+        }
+        let found = match index.message(&commit.session, digest) {
+            None => segments::message(connection, key, digest)?.map(Arc::new),
             found => found,
         };
         if found.is_some() {
@@ -156,23 +155,21 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("insert into presence (session, seen_at) values (?1, ?2)")?
         .execute([key, first_at])?;
+    writing.keys.begin(key);
     Ok(key)
 }
 
-fn insert_entry(
+fn append_entry(
     writing: &mut Writing,
     key: i64,
     session: IdBytes,
     row: &Arc<EntryRow>,
 ) -> rusqlite::Result<()> {
-    let entry = writing.index.next_entry();
-    let mut insert = writing.connection.prepare_cached(
-        "insert into entries (rowid, session, position, reached, at, id, message_key, event)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    let EntryRow { id, position, reached, at, message_key, event } = &**row;
-    insert.execute(params![entry, key, position, reached, at, id, message_key, event])?;
-    writing.index.note(key, session, entry, Arc::clone(row));
+    let Writing { connection, index, keys, .. } = writing;
+    index.append(connection, key, session, Arc::clone(row))?;
+    if let Some(digest) = row.message_key {
+        keys.note(key, digest);
+    }
     Ok(())
 }
 

@@ -54,7 +54,7 @@ pub fn sessions(
         Order::NewestFirst => ("sessions.key < ?", "desc"),
     };
     if let Some(after) = query.after {
-        let Some(key) = session_key(reader, after)? else { return Ok(Vec::new()) };
+        let Some(key) = session_key(reader, &session_bytes(after))? else { return Ok(Vec::new()) };
         wheres.and(beyond, key);
     }
     let sql = format!(
@@ -133,8 +133,10 @@ pub fn delete(
         digest,
     };
     connection.pragma_update(None, "secure_delete", true)?;
-    let removed = remove(connection, key, bytes)
-        .and_then(|()| writing.index.delete(connection, key))
+    let removed = writing
+        .index
+        .delete(connection, key)
+        .and_then(|()| remove(connection, key, bytes))
         .and_then(|()| record(connection, &deletion));
     connection.pragma_update(None, "secure_delete", false)?;
     removed?;
@@ -160,9 +162,6 @@ fn digest(
 
 fn remove(connection: &Connection, key: i64, id: IdBytes) -> rusqlite::Result<()> {
     for sql in [
-        "delete from entries where rowid in (select entry from positions where session = ?1)",
-        "delete from positions where session = ?1",
-        "delete from message_keys where session = ?1",
         "delete from states where session = ?1",
         "delete from presence where session = ?1",
         "delete from bot_states where session = ?1",

@@ -78,6 +78,11 @@ fn tidy_log(writer: &Connection, sql: &str) -> Result<bool, String> {
     }
 }
 
+/// Carries over what is there, on the writer's connection.
+pub fn carry_over(writer: &Connection) -> rusqlite::Result<()> {
+    checkpoint(writer, "passive").map(drop)
+}
+
 /// Leaves one file at the end, on the writer's connection.
 pub fn truncate_log(writer: &Connection) -> Result<(), String> {
     match checkpoint(writer, "truncate") {

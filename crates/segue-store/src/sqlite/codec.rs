@@ -69,18 +69,6 @@ impl EntryRow {
         }
     }
 
-    /// From the columns id, position, reached, at, event.
-    pub fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get(0)?,
-            position: row.get(1)?,
-            reached: row.get(2)?,
-            at: row.get(3)?,
-            message_key: None,
-            event: row.get(4)?,
-        })
-    }
-
     pub fn decode(&self) -> Result<Entry, StoreError> {
         let id = EntryId(u128::from_be_bytes(self.id));
         let event = serde_json::from_str(&self.event)

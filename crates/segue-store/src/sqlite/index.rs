@@ -1,14 +1,17 @@
 //! The index of the log, behind the writer: entries are appended without it, and put into it some
 //! thousand at a time, session by session, a few with every group (docs/adr/0033).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use super::checkpoint::carry_over;
 use super::codec::{EntryRow, IdBytes};
+use super::log::{self, Appender};
 use super::options::IndexPace;
-use super::tail::{Tail, UnindexedEntry, in_log};
+use super::segments::{self, Segment};
+use super::tail::{Tail, UnindexedEntry, in_log, indexed_to};
 use crate::limits::{INDEX_BATCH_BYTES, UNINDEXED_BYTES_MAX};
 
 /// What the writer knows of entries that are not indexed.
@@ -16,17 +19,16 @@ use crate::limits::{INDEX_BATCH_BYTES, UNINDEXED_BYTES_MAX};
 pub struct Index {
     /// What of it is durable, for readers.
     tail: Arc<Tail>,
+    /// The end of the log.
+    log: Appender,
     /// Appended by the transaction at work.
     appended: Vec<UnindexedEntry>,
     /// Durable, in the order of the log.
     waiting: Vec<UnindexedEntry>,
     waiting_bytes: usize,
     batch: Batch,
-    /// Where the messages among all of these are.
-    keys: HashMap<(i64, IdBytes), i64>,
     /// Sessions that the transaction at work deletes.
     deleted: HashSet<i64>,
-    newest_entry: i64,
     pace: IndexPace,
 }
 
@@ -39,30 +41,30 @@ struct Batch {
     done: usize,
     /// … or by the transaction at work.
     reached: usize,
-    /// The newest of them in the log.
+    /// The newest chunk of the log with one of them.
     up_to: i64,
     /// Sessions that were deleted since the batch was begun.
     deleted: HashSet<i64>,
 }
 
 impl Index {
-    /// With what an earlier process left without an index.
+    /// With what an earlier process left without an index. As much of it as may be without one stays
+    /// so, the rest is indexed.
     pub fn open(connection: &Connection, pace: IndexPace) -> rusqlite::Result<Self> {
-        let mut index = Self {
-            pace,
-            // Not a number that a deleted one had: up to `indexed` they count as indexed.
-            newest_entry: connection.query_row(
-                "select max(coalesce((select max(rowid) from entries), 0), entry) from indexed",
-                [],
-                |row| row.get(0),
-            )?,
-            ..Self::default()
-        };
-        for UnindexedEntry { key, session, entry, row } in in_log(connection)? {
-            index.note(key, session, entry, row);
+        let log = Appender::open(connection, indexed_to(connection)?)?;
+        let mut index = Self { log, pace, ..Self::default() };
+        loop {
+            let limit = index.pace.batch_entries;
+            let (appended, more) = in_log(connection, limit)?;
+            index.appended = appended;
+            index.committed();
+            if !more {
+                return Ok(index);
+            }
+            index.finish(connection)?;
+            // Nobody else does it yet.
+            carry_over(connection)?;
         }
-        index.committed();
-        Ok(index)
     }
 
     /// What is durable of what is not indexed.
@@ -70,18 +72,17 @@ impl Index {
         &self.tail
     }
 
-    /// A number for an entry that no other has.
-    pub fn next_entry(&mut self) -> i64 {
-        self.newest_entry += 1;
-        self.newest_entry
-    }
-
-    /// The transaction at work has appended an entry.
-    pub fn note(&mut self, key: i64, session: IdBytes, entry: i64, row: Arc<EntryRow>) {
-        if let Some(digest) = row.message_key {
-            self.keys.insert((key, digest), row.position);
-        }
-        self.appended.push(UnindexedEntry { key, session, entry, row });
+    /// Appends an entry to the log within the transaction at work.
+    pub fn append(
+        &mut self,
+        connection: &Connection,
+        key: i64,
+        session: IdBytes,
+        row: Arc<EntryRow>,
+    ) -> rusqlite::Result<()> {
+        let place = self.log.push(connection, key, &row)?;
+        self.appended.push(UnindexedEntry { key, session, place, row });
+        Ok(())
     }
 
     /// Where a session's log ends, if its end is not indexed.
@@ -91,11 +92,11 @@ impl Index {
     }
 
     /// The message with this key, if it is not indexed.
-    pub fn message(&self, key: i64, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
-        let position = *self.keys.get(&(key, digest))?;
-        let is_it = |it: &&UnindexedEntry| it.key == key && it.row.position == position;
+    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
+        let is_it =
+            |it: &&UnindexedEntry| it.row.message_key == Some(digest) && it.session == *session;
         let appended = self.appended.iter().find(is_it).map(|it| Arc::clone(&it.row));
-        appended.or_else(|| self.tail.get(session, position))
+        appended.or_else(|| self.tail.message(session, digest))
     }
 
     /// Everything of a session that is not indexed.
@@ -106,53 +107,50 @@ impl Index {
         rows
     }
 
-    /// The transaction at work deletes a session, whose rows in the index are gone: takes away what it
-    /// has in the log beside them.
+    /// The transaction at work deletes a session: takes everything that it has in the log, and its
+    /// index.
     pub fn delete(&mut self, connection: &Connection, key: i64) -> rusqlite::Result<()> {
+        // Into the log first, where it can be taken from.
+        self.log.finish(connection)?;
         self.deleted.insert(key);
-        let mut delete = connection.prepare_cached("delete from entries where rowid = ?1")?;
-        let all = self.batch.entries.iter().chain(&self.waiting).chain(&self.appended);
-        for entry in all.filter(|it| it.key == key) {
-            delete.execute([entry.entry])?;
-        }
-        Ok(())
+        let mut places = Vec::new();
+        segments::walk(connection, key, 0, |place, _| {
+            places.push(place);
+            Ok(true)
+        })?;
+        let unindexed = self.batch.entries.iter().chain(&self.waiting).chain(&self.appended);
+        places.extend(unindexed.filter(|it| it.key == key).map(|it| it.place));
+        log::delete(connection, &mut places)?;
+        segments::delete(connection, key)
     }
 
-    /// Indexes some entries within the transaction at work: a few, and two for each that it appends,
-    /// so that no group takes much longer than the others and the end of the batch comes all the same.
+    /// Writes the end of the log, and indexes some entries, within the transaction at work: a few, and
+    /// two for each that it appends, so that no group takes much longer than the others and the end of
+    /// the batch comes all the same.
     pub fn work(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.log.finish(connection)?;
         let step = self.pace.step_entries + 2 * self.appended.len();
         let is_too_much = self.waiting_bytes > UNINDEXED_BYTES_MAX;
         self.index(connection, if is_too_much { usize::MAX } else { step })
     }
 
+    /// Indexes at least so many entries of the batch, or all of it.
     fn index(&mut self, connection: &Connection, entries: usize) -> rusqlite::Result<()> {
         let Self { batch, deleted, .. } = self;
         if batch.entries.is_empty() {
             return Ok(());
         }
-        // What a process that died had indexed of its batch is there already.
-        let mut position = connection.prepare_cached(
-            "insert into positions (session, position, entry) values (?1, ?2, ?3)
-             on conflict do nothing",
-        )?;
-        let mut digest = connection.prepare_cached(
-            "insert into message_keys (session, digest, position) values (?1, ?2, ?3)
-             on conflict do nothing",
-        )?;
-        let end = batch.entries.len().min(batch.done.saturating_add(entries));
-        for UnindexedEntry { key, entry, row, .. } in &batch.entries[batch.done..end] {
-            if batch.deleted.contains(key) || deleted.contains(key) {
-                continue;
-            }
-            position.execute([*key, row.position, *entry])?;
-            if let Some(message_key) = row.message_key {
-                digest.execute(params![key, message_key, row.position])?;
-            }
+        let goal = batch.entries.len().min(batch.done.saturating_add(entries));
+        while batch.reached < goal {
+            let left = &batch.entries[batch.reached..];
+            let of_session = left.iter().take_while(|it| it.key == left[0].key).count();
+            let key = left[0].key;
+            let is_deleted = batch.deleted.contains(&key) || deleted.contains(&key);
+            batch.reached +=
+                if is_deleted { of_session } else { extend(connection, key, &left[..of_session])? };
         }
-        batch.reached = end;
-        if end == batch.entries.len() {
-            connection.prepare_cached("update indexed set entry = ?1")?.execute([batch.up_to])?;
+        if batch.reached == batch.entries.len() {
+            connection.prepare_cached("update indexed set chunk = ?1")?.execute([batch.up_to])?;
         }
         Ok(())
     }
@@ -178,11 +176,8 @@ impl Index {
 
     /// Nothing of the transaction was written.
     pub fn rolled_back(&mut self) {
-        for UnindexedEntry { key, row, .. } in self.appended.drain(..) {
-            if let Some(digest) = row.message_key {
-                self.keys.remove(&(key, digest));
-            }
-        }
+        self.log.rolled_back();
+        self.appended.clear();
         self.deleted.clear();
         self.batch.reached = self.batch.done;
     }
@@ -204,18 +199,13 @@ impl Index {
     fn begin_batch(&mut self) {
         let mut entries = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        let up_to = entries.last().map_or(0, |it| it.entry);
+        let up_to = entries.last().map_or(0, |it| it.place.chunk);
         entries.sort_unstable_by_key(|it| (it.key, it.row.position));
         self.batch = Batch { entries, up_to, ..Batch::default() };
     }
 
     fn end_batch(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        for UnindexedEntry { key, row, .. } in &batch.entries {
-            if let Some(digest) = row.message_key {
-                self.keys.remove(&(*key, digest));
-            }
-        }
         // The last of each session says it for those before it.
         let of_sessions = batch.entries.chunk_by(|a, b| a.key == b.key);
         let ends = of_sessions.filter_map(|it| it.last().map(|it| (it.session, it.row.position)));
@@ -230,11 +220,34 @@ impl Index {
         let of_deleted = |it: &&UnindexedEntry| deleted.contains(&it.key);
         let known = self.batch.entries.iter().chain(&self.waiting);
         self.tail.remove(known.filter(of_deleted).map(|it| (it.session, i64::MAX)));
-        self.keys.retain(|(key, _), _| !deleted.contains(key));
         self.appended.retain(|it| !deleted.contains(&it.key));
         self.waiting.retain(|it| !deleted.contains(&it.key));
         self.batch.deleted.extend(deleted);
     }
+}
+
+/// Adds entries of a session, or as many as its last segment has room for, to its index. Says how many;
+/// what a process that died had indexed of its batch is there already.
+fn extend(
+    connection: &Connection,
+    key: i64,
+    entries: &[UnindexedEntry],
+) -> rusqlite::Result<usize> {
+    let last = segments::last(connection, key)?;
+    let head = last.as_ref().map_or(0, Segment::last);
+    let known = entries.partition_point(|it| it.row.position <= head);
+    let Some(first) = entries.get(known) else { return Ok(known) };
+    let anew = || Segment::new(key, first.row.position, first.place.chunk);
+    let push =
+        |segment: &mut Segment, it: &UnindexedEntry| segment.push(it.place, it.row.message_key);
+    let mut segment = last.unwrap_or_else(anew);
+    let mut added = entries[known..].iter().take_while(|it| push(&mut segment, it)).count();
+    if added == 0 {
+        segment = anew();
+        added = entries[known..].iter().take_while(|it| push(&mut segment, it)).count();
+    }
+    segment.write(connection)?;
+    Ok(known + added)
 }
 
 #[cfg(test)]

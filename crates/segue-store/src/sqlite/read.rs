@@ -11,6 +11,8 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
 };
+use super::log::LogReader;
+use super::segments;
 use super::tail::Unindexed;
 
 /// The rows of a session.
@@ -49,21 +51,19 @@ pub fn walk(
     mut take: impl FnMut(Arc<EntryRow>) -> bool,
 ) -> rusqlite::Result<()> {
     let mut shown = after;
+    let mut wants_more = true;
     // Mostly somebody wants the newest, and they are here.
     if unindexed.first().is_none_or(|it| it.position > after + 1) {
-        let mut select = reader.prepare_cached(
-            "select entry from positions where session = ?1 and position > ?2 order by position",
-        )?;
-        let mut log = reader.prepare_cached(ENTRY)?;
-        // Rows are fetched one by one, so what lies behind the limit costs nothing.
-        let mut rows = select.query([key, after])?;
-        while let Some(row) = rows.next()? {
-            let row = log.query_row([row.get::<_, i64>(0)?], EntryRow::from_row)?;
+        let mut log = LogReader::new(reader)?;
+        segments::walk(reader, key, after.saturating_add(1), |place, _| {
+            let Some(row) = log.entry(place)? else { return Ok(true) };
             shown = row.position;
-            if !take(Arc::new(row)) {
-                return Ok(());
-            }
-        }
+            wants_more = take(Arc::new(row));
+            Ok(wants_more)
+        })?;
+    }
+    if !wants_more {
+        return Ok(());
     }
     for row in unindexed {
         if row.position == shown + 1 {
@@ -76,22 +76,10 @@ pub fn walk(
     Ok(())
 }
 
-/// One row of the log. Never joined with the index: SQLite would plan that anew with each value that
-/// is bound to it.
-const ENTRY: &str = "select id, position, reached, at, event from entries where rowid = ?1";
-
-/// An entry that is indexed; `None` where its session was deleted a moment ago.
-fn entry_at(reader: &Connection, key: i64, position: i64) -> rusqlite::Result<Option<EntryRow>> {
-    let mut select = reader
-        .prepare_cached("select entry from positions where session = ?1 and position = ?2")?;
-    let entry: Option<i64> = select.query_row([key, position], |row| row.get(0)).optional()?;
-    let Some(entry) = entry else { return Ok(None) };
-    reader.prepare_cached(ENTRY)?.query_row([entry], EntryRow::from_row).optional()
-}
-
-pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Option<i64>> {
+/// A session's integer key.
+pub fn session_key(reader: &Connection, id: &IdBytes) -> rusqlite::Result<Option<i64>> {
     let mut select = reader.prepare_cached("select key from sessions where id = ?1")?;
-    select.query_row([session_bytes(id)], |row| row.get(0)).optional()
+    select.query_row([id], |row| row.get(0)).optional()
 }
 
 /// A part of a log, and whether it went on behind it.
@@ -102,9 +90,9 @@ pub fn entries(
     after: Position,
     limit: ReadLimit,
 ) -> rusqlite::Result<(Vec<Arc<EntryRow>>, bool)> {
-    let after = to_column(after.0);
-    let newest = unindexed.after(reader, &session_bytes(id), after)?;
-    let Some(key) = session_key(reader, id)? else { return Ok((Vec::new(), false)) };
+    let (id, after) = (session_bytes(id), to_column(after.0));
+    let newest = unindexed.after(reader, &id, after)?;
+    let Some(key) = session_key(reader, &id)? else { return Ok((Vec::new(), false)) };
     let (mut found, mut more) = (Vec::new(), false);
     let mut bytes_left = limit.bytes;
     walk(reader, key, after, newest, |entry| {
@@ -132,27 +120,22 @@ pub fn position_of(
     if cursor == 0 {
         return Ok(Position(0));
     }
+    let id = session_bytes(id);
     // A sequence is never greater than its position. Beyond the end there is only the end to be found.
-    let mut newest = unindexed.after(reader, &session_bytes(id), cursor - 1)?;
+    let mut newest = unindexed.after(reader, &id, cursor - 1)?;
     if newest.is_empty() {
-        newest = unindexed.after(reader, &session_bytes(id), 0)?;
+        newest = unindexed.after(reader, &id, 0)?;
     }
-    let mut select = reader.prepare_cached(
-        "select key, (select max(position) from positions where session = key) from sessions
-         where id = ?1",
-    )?;
-    let found = select
-        .query_row([session_bytes(id)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-        })
-        .optional()?;
-    let Some((key, indexed)) = found else { return Ok(Position(0)) };
-    let head = newest.last().map_or(0, |it| it.position).max(indexed.unwrap_or(0));
+    let Some(key) = session_key(reader, &id)? else { return Ok(Position(0)) };
+    let indexed = segments::head(reader, key)?;
+    let head = newest.last().map_or(0, |it| it.position).max(indexed);
 
+    let mut log = LogReader::new(reader)?;
     // Zero for one that was deleted meanwhile.
-    let reached = |position: i64| match newest.binary_search_by_key(&position, |it| it.position) {
+    let mut reached = |position: i64| match newest.binary_search_by_key(&position, |it| it.position)
+    {
         Ok(at) => Ok::<_, rusqlite::Error>(newest[at].reached),
-        Err(_) => Ok(entry_at(reader, key, position)?.map_or(0, |it| it.reached)),
+        Err(_) => Ok(segments::entry(reader, &mut log, key, position)?.map_or(0, |it| it.reached)),
     };
     if cursor > head || cursor > reached(head)? {
         return Ok(Position(from_column(head)));
@@ -177,27 +160,14 @@ pub fn message(
     id: SessionId,
     digest: IdBytes,
 ) -> rusqlite::Result<Option<Arc<EntryRow>>> {
-    let newest = unindexed.after(reader, &session_bytes(id), 0)?;
-    if let Some(row) = newest.iter().find(|it| it.message_key == Some(digest)) {
-        return Ok(Some(Arc::clone(row)));
+    let id = session_bytes(id);
+    if let Some(row) = unindexed.message(reader, &id, digest)? {
+        return Ok(Some(row));
     }
-    match session_key(reader, id)? {
-        Some(key) => indexed_message(reader, key, digest),
+    match session_key(reader, &id)? {
+        Some(key) => Ok(segments::message(reader, key, digest)?.map(Arc::new)),
         None => Ok(None),
     }
-}
-
-/// The entry of a user's message, if it is indexed.
-pub fn indexed_message(
-    reader: &Connection,
-    key: i64,
-    digest: IdBytes,
-) -> rusqlite::Result<Option<Arc<EntryRow>>> {
-    let mut select = reader
-        .prepare_cached("select position from message_keys where session = ?1 and digest = ?2")?;
-    let found = select.query_row(params![key, digest], |row| row.get::<_, i64>(0)).optional()?;
-    let Some(position) = found else { return Ok(None) };
-    Ok(entry_at(reader, key, position)?.map(Arc::new))
 }
 
 /// The bot's own state.

@@ -5,12 +5,16 @@
 //! twice, and nothing they miss.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::codec::{EntryRow, IdBytes};
+use super::log::{self, Place, Record};
+use super::read::session_key;
+use crate::limits::INDEX_BATCH_BYTES;
 
 /// Entries that are not indexed yet.
 #[derive(Debug, Default)]
@@ -44,12 +48,11 @@ impl Tail {
         rows[rows.partition_point(|it| it.position <= position)..].to_vec()
     }
 
-    /// One entry.
-    pub fn get(&self, session: &IdBytes, position: i64) -> Option<Arc<EntryRow>> {
+    /// The message with a key.
+    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
         let sessions = self.0.lock();
-        let rows = sessions.get(session)?;
-        let at = rows.binary_search_by_key(&position, |it| it.position).ok()?;
-        Some(Arc::clone(&rows[at]))
+        let mut rows = sessions.get(session)?.iter();
+        rows.find(|it| it.message_key == Some(digest)).map(Arc::clone)
     }
 
     /// Where the log of a session ends, if its end is here.
@@ -73,8 +76,9 @@ impl Unindexed {
         if let Self::Here(_) = self {
             return Ok(self.clone());
         }
-        let tail = Tail::default();
-        tail.add(in_log(reader)?.into_iter().map(|it| (it.session, it.row)));
+        let (tail, all) = (Tail::default(), usize::MAX);
+        let (entries, _) = in_log(reader, all)?;
+        tail.add(entries.into_iter().map(|it| (it.session, it.row)));
         Ok(Self::Here(Arc::new(tail)))
     }
 
@@ -88,13 +92,31 @@ impl Unindexed {
         match self {
             Self::Here(tail) => Ok(tail.after(id, position)),
             Self::InLog => {
-                let mut select = reader.prepare_cached(
-                    "select entries.id, position, reached, at, event, message_key from entries
-                     where session = (select key from sessions where id = ?1) and position > ?2
-                     and rowid > (select entry from indexed) order by rowid",
-                )?;
-                let rows = select.query_map(params![id, position], with_key)?;
-                rows.map(|it| it.map(Arc::new)).collect()
+                let Some(key) = session_key(reader, id)? else { return Ok(Vec::new()) };
+                let mut found = Vec::new();
+                log::walk(reader, indexed_to(reader)?, |_, Record { session, row }| {
+                    if session == key && row.position > position {
+                        found.push(Arc::new(row));
+                    }
+                    Ok(true)
+                })?;
+                Ok(found)
+            }
+        }
+    }
+
+    /// The message with a key, if it is not indexed.
+    pub fn message(
+        &self,
+        reader: &Connection,
+        id: &IdBytes,
+        digest: IdBytes,
+    ) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+        match self {
+            Self::Here(tail) => Ok(tail.message(id, digest)),
+            Self::InLog => {
+                let mut rows = self.after(reader, id, 0)?.into_iter();
+                Ok(rows.find(|it| it.message_key == Some(digest)))
             }
         }
     }
@@ -106,27 +128,37 @@ pub struct UnindexedEntry {
     /// The session's integer key.
     pub key: i64,
     pub session: IdBytes,
-    /// Its number in the table of entries.
-    pub entry: i64,
+    pub place: Place,
     pub row: Arc<EntryRow>,
 }
 
-/// Everything behind where the index ends, in the order of the log.
-pub fn in_log(connection: &Connection) -> rusqlite::Result<Vec<UnindexedEntry>> {
-    let mut select = connection.prepare_cached(
-        "select entries.id, position, reached, at, event, message_key, sessions.key, sessions.id,
-             entries.rowid
-         from entries join sessions on sessions.key = entries.session
-         where entries.rowid > (select entry from indexed) order by entries.rowid",
-    )?;
-    let rows = select.query_map([], |row| {
-        let (key, session, entry) = (row.get(6)?, row.get(7)?, row.get(8)?);
-        Ok(UnindexedEntry { key, session, entry, row: Arc::new(with_key(row)?) })
-    })?;
-    rows.collect()
+/// The chunk of the log up to which everything is indexed.
+pub fn indexed_to(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("select chunk from indexed")?.query_row([], |row| row.get(0))
 }
 
-/// An entry with the digest of its key, in the column behind the others.
-fn with_key(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
-    Ok(EntryRow { message_key: row.get(5)?, ..EntryRow::from_row(row)? })
+/// What lies behind where the index ends, in the order of the log: about so many entries at the most,
+/// and whether there are more.
+pub fn in_log(
+    connection: &Connection,
+    entries_max: usize,
+) -> rusqlite::Result<(Vec<UnindexedEntry>, bool)> {
+    let mut id = connection.prepare_cached("select id from sessions where key = ?1")?;
+    let mut ids = HashMap::new();
+    let (mut found, mut bytes, mut more) = (Vec::new(), 0, false);
+    log::walk(connection, indexed_to(connection)?, |place, Record { session: key, row }| {
+        let session = match ids.entry(key) {
+            Entry::Occupied(it) => *it.get(),
+            Entry::Vacant(it) => *it.insert(id.query_row([key], |row| row.get(0)).optional()?),
+        };
+        // Without it, its session was deleted between two looks into the database.
+        if let Some(session) = session {
+            bytes += row.event.len();
+            found.push(UnindexedEntry { key, session, place, row: Arc::new(row) });
+        }
+        more =
+            found.len() >= entries_max || (entries_max < usize::MAX && bytes >= INDEX_BATCH_BYTES);
+        Ok(!more)
+    })?;
+    Ok((found, more))
 }

@@ -20,6 +20,7 @@ use super::checkpoint::{erase_log, restart_log, truncate_log};
 use super::codec::IdBytes;
 use super::counts::Counts;
 use super::index::Index;
+use super::keys::Keys;
 use super::options::{Group, IndexPace, OnGroup};
 use super::{Hooks, unavailable};
 use crate::limits::{
@@ -88,8 +89,10 @@ pub struct Writing {
     pub known: HashMap<IdBytes, Known>,
     /// How many sessions connectors have, in the same way.
     pub counts: Counts,
-    /// What is not indexed yet.
+    /// The end of the log, and what of it is not indexed yet.
     pub index: Index,
+    /// Which keys the messages of sessions have.
+    pub keys: Keys,
     /// Something was deleted that must not stay in the write-ahead log.
     pub has_erased: bool,
     newest_session_key: i64,
@@ -102,8 +105,16 @@ impl Writing {
         let newest_session_key = newest("select coalesce(max(key), 0) from sessions")?;
         let newest_job_id = newest("select coalesce(max(id), 0) from jobs")?;
         let index = Index::open(&connection, pace)?;
-        let (known, counts, has_erased) = (HashMap::new(), Counts::default(), false);
-        Ok(Self { connection, known, counts, index, has_erased, newest_session_key, newest_job_id })
+        Ok(Self {
+            connection,
+            known: HashMap::new(),
+            counts: Counts::default(),
+            index,
+            keys: Keys::default(),
+            has_erased: false,
+            newest_session_key,
+            newest_job_id,
+        })
     }
 
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.

@@ -15,12 +15,15 @@ fn a_deleted_session_leaves_the_memory() {
     let connection = open_writer(&path).unwrap();
     let mut index = Index::open(&connection, IndexPace::default()).unwrap();
     let session = [7; 16];
-    index.note(1, session, 1, row(1));
+    index.append(&connection, 1, session, row(1)).unwrap();
+    index.work(&connection).unwrap();
     index.committed();
-    index.note(1, session, 2, row(2));
+    index.append(&connection, 1, session, row(2)).unwrap();
     assert_eq!((index.head(&session), index.tail().head(&session)), (Some(2), Some(1)));
     index.delete(&connection, 1).unwrap();
     index.committed();
     assert_eq!((index.head(&session), index.tail().head(&session)), (None, None));
-    assert!(index.keys.is_empty() && index.waiting.is_empty());
+    assert!(index.waiting.is_empty());
+    let left: i64 = connection.query_row("select count(*) from log", [], |it| it.get(0)).unwrap();
+    assert_eq!(left, 0);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use segue_core::{
-    Position,
+    Event, Position,
     ports::{Appended, Store, StoreError},
 };
 use segue_store::{Durability, Group, SqliteOptions, SqliteStore};
@@ -14,9 +14,14 @@ use segue_store::{Durability, Group, SqliteOptions, SqliteStore};
 use super::{Gate, open, open_with, starts_to_wait};
 use crate::support::{ALL, create, draft, log, says, says_once};
 
-/// No append to the first session can succeed.
-const BROKEN: &str = "create trigger broken before insert on entries when new.session = 1
+/// No append to the first session can succeed that writes its state.
+const BROKEN: &str = "create trigger broken before update on states when new.session = 1
                       begin select raise(abort, 'broken on disk'); end";
+
+/// So many messages that the session's state is written with them.
+fn a_few(text: &str) -> Vec<Event> {
+    (0..8).map(|_| says(text)).collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_commit_is_synced_and_none_stops_for_a_checkpoint() {
@@ -104,7 +109,7 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     assert!(starts_to_wait(&mut blocker).await);
     gate.wait_for_group();
     let (to_broken, to_sound) =
-        (draft(&broken, 2, vec![says("x")]).commit(), draft(&sound, 2, vec![says("y")]).commit());
+        (draft(&broken, 2, a_few("x")).commit(), draft(&sound, 2, a_few("y")).commit());
     let mut calls = [store.append(&to_sound), store.append(&to_broken)];
     for call in &mut calls {
         assert!(starts_to_wait(call).await);
@@ -114,7 +119,8 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     assert_eq!(recorded.await, Ok(Appended::Recorded));
     assert!(failed.await.unwrap_err().0.contains("broken on disk"));
     blocker.await;
-    assert_eq!(log(&*store, sound.id).await.len(), 2);
+    assert_eq!(log(&*store, sound.id).await.len(), 9);
+    assert_eq!(log(&*store, broken.id).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +132,12 @@ async fn an_entry_that_cannot_be_read_is_named() {
     let id = log(&*store, session.id).await[0].id;
     store.close().await;
     let vandal = Connection::open(&path).unwrap();
-    vandal.execute("update entries set event = '{\"is\":\"nothing_we_know\"}'", []).unwrap();
+    let select = "select records from log";
+    let mut records: Vec<u8> = vandal.query_row(select, [], |row| row.get(0)).unwrap();
+    let (known, unknown) = (b"session_started", b"nothing_we_know");
+    let at = records.windows(known.len()).position(|it| it == known).unwrap();
+    records[at..at + unknown.len()].copy_from_slice(unknown);
+    vandal.execute("update log set records = ?1", [records]).unwrap();
     let store = open(&path);
     let StoreError(cause) = store.read(session.id, Position(0), ALL).await.unwrap_err();
     assert!(cause.starts_with(&format!("entry {id} cannot be read: ")), "{cause}");
@@ -157,8 +168,7 @@ async fn every_group_is_told_of_with_its_size_and_its_fate() {
     let mut blocker = Box::pin(blocker);
     assert!(starts_to_wait(&mut blocker).await);
     gate.wait_for_group();
-    let (to_a, to_b) =
-        (draft(&a, 2, vec![says("x")]).commit(), draft(&b, 2, vec![says("y")]).commit());
+    let (to_a, to_b) = (draft(&a, 2, a_few("x")).commit(), draft(&b, 2, a_few("y")).commit());
     let mut calls = [store.append(&to_a), store.append(&to_b)];
     for call in &mut calls {
         assert!(starts_to_wait(call).await);

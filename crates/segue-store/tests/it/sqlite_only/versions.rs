@@ -4,15 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use segue_core::{
-    ConnectorId, EndReason, Event, Json, Session, SessionId,
-    ports::{Liveness, SessionQuery, Store, Visible},
+    ConnectorId, EndReason, Entry, Event, Json, Session, SessionId,
+    ports::{Appended, Liveness, SessionQuery, Store, Visible},
 };
-use segue_store::{OpenError, SqliteOptions, SqliteStore};
+use segue_store::{Hooks, IndexPace, OpenError, SqliteOptions, SqliteStore};
 
-use super::open;
-use crate::support::{create, draft, facts, joined, log, record, says, started};
+use super::{open, open_with};
+use crate::support::{create, draft, facts, joined, log, record, says, says_once, started};
 
 fn open_error(path: &Path) -> OpenError {
     SqliteStore::open(SqliteOptions::new(path)).unwrap_err()
@@ -116,50 +116,88 @@ async fn a_state_is_written_now_and_then_and_what_follows_it_is_folded() {
     assert_eq!(store.load(session.id).await, Ok(Some(session)));
 }
 
+/// As the first schema was, without what the later ones have added; with the entries of one of today.
+const FIRST_SCHEMA: &str = "
+    create table entries (
+        rowid integer primary key, session integer not null, position integer not null,
+        reached integer not null, at integer not null, id blob not null, message_key blob,
+        event text not null) strict;
+    create unique index entries_by_position on entries (session, position);
+    create unique index entries_by_message_key on entries (session, message_key)
+        where message_key is not null;
+    drop table log; drop table segments; drop table indexed;
+    drop index sessions_live; drop index sessions_ended; drop index sessions_of_user;
+    drop index sessions_of_connector; drop index jobs_of_session;
+    drop table deletions; drop table records;
+    alter table sessions drop column connector;
+    alter table sessions drop column created_at;
+    alter table sessions drop column ended_at;
+    alter table sessions drop column user_id;
+    pragma user_version = 1;";
+
+/// Makes the database of a store that was closed one of the first schema.
+fn bring_back(path: &Path, logs: &[Vec<Entry>]) {
+    let first = Connection::open(path).unwrap();
+    first.execute_batch(FIRST_SCHEMA).unwrap();
+    let mut insert = first
+        .prepare(
+            "insert into entries (session, position, reached, at, id, message_key, event)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .unwrap();
+    for (session, log) in (1_i64..).zip(logs) {
+        for entry in log {
+            let numbers = [entry.position.0, entry.reached.0, entry.at];
+            let [position, reached, at] = numbers.map(|it| i64::try_from(it).unwrap());
+            let id = entry.id.0.to_be_bytes();
+            let event = serde_json::to_string(&entry.event).unwrap();
+            let key = entry.event.message_key().map(|_| DIGEST_OF_K);
+            insert.execute(params![session, position, reached, at, id, key, event]).unwrap();
+        }
+    }
+}
+
+/// What keys are found by: the first half of SHA-256 of "l" for those of messages, and the key.
+const DIGEST_OF_K: [u8; 16] = [
+    0xc6, 0x11, 0xd6, 0xa3, 0x79, 0x42, 0xf2, 0x99, 0x35, 0x45, 0x95, 0x1b, 0x28, 0xee, 0xf1, 0x26,
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_schema_is_brought_to_that_of_today() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("segue.db");
-    let session = {
+    let (session, other, logs) = {
         let store = open(&path);
         let mut facts = facts("token");
         facts.integration_attributes = Some(Json(r#"{"user_id":"u-1"}"#.to_owned()));
         let session = Session::new(SessionId(7), Arc::new(facts));
         let session = record(&*store, draft(&session, 5, vec![started(&session)]).commit()).await;
-        create(&*store, 6).await;
+        let other = create(&*store, 6).await;
+        let said = vec![joined(), says_once("grüße 🎈", "k"), says("")];
+        let other = record(&*store, draft(&other, 7, said).commit()).await;
         let end = Event::SessionEnded { reason: EndReason::NaturalEnd };
         let session = record(&*store, draft(&session, 9, vec![end]).commit()).await;
+        let logs = [log(&*store, session.id).await, log(&*store, other.id).await];
         store.close().await;
-        session
+        (session, other, logs)
     };
-    // As the first schema was: without what the second one has added.
-    let first = Connection::open(&path).unwrap();
-    first
-        .execute_batch(
-            "create unique index entries_by_position on entries (session, position);
-             create unique index entries_by_message_key on entries (session, message_key)
-                 where message_key is not null;
-             drop table positions; drop table message_keys; drop table indexed;
-             drop index sessions_live; drop index sessions_ended; drop index sessions_of_user;
-             drop index sessions_of_connector; drop index jobs_of_session;
-             drop table deletions; drop table records;
-             alter table sessions drop column connector;
-             alter table sessions drop column created_at;
-             alter table sessions drop column ended_at;
-             alter table sessions drop column user_id;
-             pragma user_version = 1;",
-        )
-        .unwrap();
-    drop(first);
+    bring_back(&path, &logs);
 
-    let store = open(&path);
+    // More than one batch of the index.
+    let index_pace = IndexPace { batch_entries: 2, step_entries: 0 };
+    let store = open_with(&path, Hooks { index_pace, ..Hooks::default() });
     let ended = SessionQuery { liveness: Some(Liveness::Ended), ..SessionQuery::first(9) };
     let listed = store.list(&ended).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].session, session);
     assert_eq!((listed[0].created_at, listed[0].user_id.as_deref()), (5, Some("u-1")));
-    // Its log is indexed as if it always had been.
-    assert_eq!(log(&*store, session.id).await.len(), 2);
+    // Their logs are there to the letter, and indexed as if they always had been.
+    assert_eq!(log(&*store, session.id).await, logs[0]);
+    assert_eq!(log(&*store, other.id).await, logs[1]);
+    assert_eq!(store.load(other.id).await, Ok(Some(other.clone())));
+    let again = draft(&other, 10, vec![says_once("grüße 🎈", "k")]).commit();
+    let Ok(Appended::Duplicate(entry)) = store.append(&again).await else { panic!() };
+    assert_eq!(*entry, logs[1][2]);
     let demo = Visible::Only([ConnectorId("demo".to_owned())].into());
     let all = SessionQuery { connectors: demo, ..SessionQuery::first(9) };
     assert_eq!(store.list(&all).await.unwrap().len(), 2);

@@ -1,0 +1,88 @@
+use super::*;
+use crate::sqlite::schema::{open_writer, prepare_files};
+
+fn database() -> (tempfile::TempDir, Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let _lock = prepare_files(&path).unwrap();
+    let connection = open_writer(&path).unwrap();
+    (folder, connection)
+}
+
+fn place(chunk: i64) -> Place {
+    Place { chunk, slot: u16::try_from(chunk % 7).unwrap() }
+}
+
+/// The chunks that a walk shows.
+fn walked(connection: &Connection, session: i64, from: i64) -> Vec<i64> {
+    let mut chunks = Vec::new();
+    walk(connection, session, from, |it, _| {
+        assert_eq!(it, place(it.chunk));
+        chunks.push(it.chunk);
+        Ok(true)
+    })
+    .unwrap();
+    chunks
+}
+
+#[test]
+fn a_segment_takes_so_many_entries_of_the_chunks_near_it() {
+    let mut segment = Segment::new(1, 1, 5);
+    assert_eq!(segment.last(), 0);
+    for chunk in (5..).take(SEGMENT_ENTRIES) {
+        assert!(segment.push(place(chunk), None));
+    }
+    assert!(!segment.push(place(100), None));
+    assert_eq!(usize::try_from(segment.last()).unwrap(), SEGMENT_ENTRIES);
+    let mut segment = Segment::new(1, 1, 5);
+    assert!(!segment.push(place(4), None), "no chunk before its first");
+    assert!(segment.push(place(5 + i64::from(u32::MAX)), None));
+    assert!(!segment.push(place(6 + i64::from(u32::MAX)), None));
+}
+
+/// A row of the tree that is longer has pages of its own.
+#[test]
+fn a_full_segment_lies_in_its_page() {
+    let mut segment = Segment::new(i64::MAX, i64::MAX - 64, 1);
+    while segment.push(place(1), Some([7; 16])) {}
+    // What of a row in a tree without row ids may lie in a page of 4 KiB; the numbers beside it take some.
+    assert!(segment.places.len() + 25 <= 1_002, "{}", segment.places.len());
+}
+
+#[test]
+fn entries_are_found_from_any_position_on() {
+    let (_folder, connection) = database();
+    for session in [1, 2, 3] {
+        for first in [1, 11, 21] {
+            let mut segment = Segment::new(session, first, session * 1_000);
+            for position in first..first + 10 {
+                assert!(segment.push(place(session * 1_000 + position), None));
+            }
+            segment.write(&connection).unwrap();
+        }
+    }
+    assert_eq!(head(&connection, 2).unwrap(), 30);
+    assert_eq!(head(&connection, 4).unwrap(), 0);
+    for from in 0..=32 {
+        let expected: Vec<_> = (from.max(1)..=30).map(|it| 2_000 + it).collect();
+        assert_eq!(walked(&connection, 2, from), expected, "from {from}");
+    }
+    assert_eq!(walked(&connection, 4, 1), [0; 0]);
+    delete(&connection, 2).unwrap();
+    assert_eq!(walked(&connection, 2, 1), [0; 0]);
+    assert_eq!(walked(&connection, 3, 30), [3_030]);
+}
+
+#[test]
+fn what_is_no_segment_is_an_error() {
+    let (_folder, connection) = database();
+    for length in [0, 7, 9, 21] {
+        connection
+            .execute(
+                "insert into segments values (?1, 1, zeroblob(?1)) on conflict do nothing",
+                [length],
+            )
+            .unwrap();
+        assert!(head(&connection, length).is_err(), "{length} bytes");
+    }
+}
