@@ -1,3 +1,5 @@
+use rusqlite::params;
+
 use super::*;
 use crate::sqlite::schema::{open_writer, prepare_files};
 
@@ -26,4 +28,50 @@ fn a_deleted_session_leaves_the_memory() {
     assert!(index.waiting.is_empty());
     let left: i64 = connection.query_row("select count(*) from log", [], |it| it.get(0)).unwrap();
     assert_eq!(left, 0);
+}
+
+/// What a process that dies had indexed of its batch is met again by the next.
+#[test]
+fn an_entry_is_indexed_once_however_often_it_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let _lock = prepare_files(&path).unwrap();
+    let connection = open_writer(&path).unwrap();
+    let pace = IndexPace { batch_entries: 6, step_entries: 1 };
+    let mut index = Index::open(&connection, pace).unwrap();
+    for key in [1, 2] {
+        connection
+            .execute(
+                "insert into sessions (key, id, facts) values (?1, ?2, '')",
+                params![key, [key; 16]],
+            )
+            .unwrap();
+        for position in 1..=3 {
+            index.append(&connection, key.into(), [key; 16], row(position)).unwrap();
+        }
+    }
+    index.work(&connection).unwrap();
+    index.committed();
+    // Those of the first session.
+    index.work(&connection).unwrap();
+    index.committed();
+    let indexed = |session| {
+        let mut places = Vec::new();
+        segments::walk(&connection, session, 0, |place, _| {
+            places.push(place);
+            Ok(true)
+        })
+        .unwrap();
+        places
+    };
+    assert_eq!((indexed(1).len(), indexed(2).len()), (3, 0));
+
+    let mut again = Index::open(&connection, pace).unwrap();
+    again.append(&connection, 1, [1; 16], row(4)).unwrap();
+    again.work(&connection).unwrap();
+    again.committed();
+    again.finish(&connection).unwrap();
+    let chunks = |session| indexed(session).iter().map(|it| it.chunk).collect::<Vec<_>>();
+    assert_eq!((chunks(1), chunks(2)), (vec![1, 1, 1, 2], vec![1, 1, 1]));
+    assert_eq!(indexed_to(&connection).unwrap(), 2);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sqlite::log::Appender;
 use crate::sqlite::schema::{open_writer, prepare_files};
 
 fn database() -> (tempfile::TempDir, Connection) {
@@ -85,4 +86,27 @@ fn what_is_no_segment_is_an_error() {
             .unwrap();
         assert!(head(&connection, length).is_err(), "{length} bytes");
     }
+}
+
+/// A fingerprint is half a digest: whoever looks like another is not taken for it.
+#[test]
+fn messages_whose_fingerprints_are_the_same_are_told_apart() {
+    let (_folder, connection) = database();
+    let digest = |end| {
+        let mut digest = [7; 16];
+        digest[15] = end;
+        digest
+    };
+    let mut log = Appender::open(&connection, 0).unwrap();
+    let mut segment = Segment::new(1, 1, 1);
+    for position in 1..=3 {
+        let message_key = Some(digest(u8::try_from(position).unwrap()));
+        let (id, event) = ([0; 16], "{}".to_owned());
+        let row = EntryRow { id, position, reached: position, at: 1, message_key, event };
+        assert!(segment.push(log.push(&connection, 1, &row).unwrap(), message_key));
+    }
+    log.finish(&connection).unwrap();
+    segment.write(&connection).unwrap();
+    let found = |end| message(&connection, 1, digest(end)).unwrap().map(|it| it.position);
+    assert_eq!([1, 2, 3, 4].map(found), [Some(1), Some(2), Some(3), None]);
 }

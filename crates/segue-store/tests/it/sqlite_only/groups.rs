@@ -1,5 +1,6 @@
 //! Group commit: nothing is told before it is durable, and one commit's fault is its own.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,44 @@ async fn a_group_holds_results_of_every_kind() {
         Appended::Recorded,
     ];
     assert_eq!(results, expected);
+}
+
+/// What a group appends is in no row of the log yet when the same group deletes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_deletes_what_it_has_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let gate = Gate::new();
+    let store = open_with(&path, gate.hooks());
+    let (deleted, kept) = (create(&*store, 1).await, create(&*store, 1).await);
+
+    let held = gate.shut();
+    let mut blocker = Box::pin(create(&*store, 1));
+    assert!(starts_to_wait(&mut blocker).await);
+    gate.wait_for_group();
+    let words = "the-grey-kettle-4712";
+    let said = draft(&deleted, 2, vec![says(words)]).commit();
+    let beside = draft(&kept, 2, vec![says("beside it")]).commit();
+    let mut appending = [store.append(&beside), store.append(&said)];
+    for call in &mut appending {
+        assert!(starts_to_wait(call).await);
+    }
+    let mut deleting = store.delete_session(deleted.id, 3, "ann");
+    assert!(starts_to_wait(&mut deleting).await);
+    drop(held);
+    blocker.await;
+    for call in appending {
+        assert_eq!(call.await, Ok(Appended::Recorded));
+    }
+    assert_eq!(deleting.await.unwrap().unwrap().entries, 2);
+    store.check().await.unwrap();
+    assert_eq!(log(&*store, kept.id).await.len(), 2);
+    store.close().await;
+    let bytes = fs::read(&path).unwrap();
+    assert!(!bytes.windows(words.len()).any(|it| it == words.as_bytes()));
+    let store = open(&path);
+    assert_eq!(log(&*store, kept.id).await.len(), 2);
+    assert_eq!(log(&*store, deleted.id).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

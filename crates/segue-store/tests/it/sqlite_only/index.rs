@@ -66,7 +66,7 @@ impl Twins {
             1 => self.fail().await,
             2 => self.delete().await,
             3 => self.restart().await,
-            4 => self.crash(),
+            4 | 5 => self.crash(),
             _ => self.say().await,
         }
     }
@@ -201,7 +201,7 @@ fn unindexed(path: &Path) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_indexed_in_part_is_the_same_log() {
-    let paces = [(1, 0), (3, 1), (7, 0), (40, 3), (100_000, 0)];
+    let paces = [(1, 0), (3, 1), (7, 0), (12, 0), (40, 3), (100_000, 0)];
     for (seed, (batch_entries, step_entries)) in (1..).zip(paces) {
         let mut twins = Twins::new(IndexPace { batch_entries, step_entries }, seed);
         for _ in 0..150 {
