@@ -27,8 +27,10 @@ pub const GROUP_MS_MAX: u64 = 100;
 /// for the processors.
 pub const READERS: usize = 4;
 
-/// The writer keeps so many KiB of pages in memory: the ends of all indexes it inserts into.
-pub const WRITER_CACHE_KIB: usize = 64 * 1024;
+/// The writer keeps so many KiB of pages in memory: what it writes over and over, and the index of
+/// sessions at work. With more, SQLite takes longer for each commit that reorders pages, after which
+/// it looks through all of them.
+pub const WRITER_CACHE_KIB: usize = 16 * 1024;
 
 /// Each connection that reads keeps so many KiB of pages in memory: what the index of cold sessions has in
 /// common. The rest is in the memory of the system, one call away.
@@ -40,7 +42,7 @@ pub const KNOWN_SESSIONS_MAX: usize = 64 * 1024;
 /// A session's state is written with every so many entries of its log, and with its end; what lies
 /// between is folded by whoever loads it. To write it each time would dirty another page with every
 /// append, and pages are what an append costs.
-pub const STATE_EVERY_ENTRIES: u64 = 8;
+pub const STATE_EVERY_ENTRIES: u64 = 32;
 
 /// So many bytes of entries are one row of the log, which is what a page of the database holds. An entry
 /// that is longer has a row of its own.

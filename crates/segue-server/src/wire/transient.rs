@@ -2,7 +2,7 @@
 
 use segue_core::{EntryId, Json, MessageId, Timestamp};
 
-use super::envelope::{Envelope, json};
+use super::envelope::Envelope;
 use super::error::Refusal;
 use super::{kind, payload};
 
@@ -36,33 +36,34 @@ pub enum Transient {
 /// The frame of a transient event. `id` is fresh; `at` is the caller's time, not before that of the
 /// newest event sent (protocol, section 3).
 pub fn transient(id: EntryId, at: Timestamp, transient: &Transient) -> String {
-    let (kind, payload, custom) = match transient {
-        Transient::Heartbeat { custom } => (kind::HEARTBEAT, json(&payload::Empty {}), custom),
-        Transient::JoinEcho { custom } => {
-            (kind::REQUEST_POLY_AGENT_JOIN, json(&payload::Empty {}), custom)
+    let frame = |kind, custom| Envelope { id, sequence: None, at, kind, custom };
+    match transient {
+        Transient::Heartbeat { custom } => {
+            frame(kind::HEARTBEAT, custom.as_ref()).around(&payload::Empty {})
         }
-        Transient::Thinking => (kind::POLY_AGENT_THINKING, json(&payload::Empty {}), &None),
-        Transient::KeepAlive => (kind::POLY_AGENT_MESSAGE, keep_alive(id), &None),
-        Transient::Refused { refusal, custom } => (kind::SYSTEM_MESSAGE, refused(refusal), custom),
-    };
-    Envelope { id, sequence: None, at, kind, custom: custom.as_ref() }.around(&payload)
+        Transient::JoinEcho { custom } => {
+            frame(kind::REQUEST_POLY_AGENT_JOIN, custom.as_ref()).around(&payload::Empty {})
+        }
+        Transient::Thinking => frame(kind::POLY_AGENT_THINKING, None).around(&payload::Empty {}),
+        Transient::KeepAlive => frame(kind::POLY_AGENT_MESSAGE, None).around(&keep_alive(id)),
+        Transient::Refused { refusal, custom } => {
+            let payload = payload::SystemMessage {
+                level: refusal.level().into(),
+                message: &refusal.message(),
+                code: refusal.code(),
+                retry_after_ms: refusal.retry_after_ms(),
+            };
+            frame(kind::SYSTEM_MESSAGE, custom.as_ref()).around(&payload)
+        }
+    }
 }
 
 /// Clients remember messages by their id, so it has one of its own: the event's, which is unique.
-fn keep_alive(id: EntryId) -> String {
-    json(&payload::KeepAlive {
+fn keep_alive(id: EntryId) -> payload::KeepAlive {
+    payload::KeepAlive {
         message_id: MessageId(id.0),
         text: "",
         attachments: [],
         response_suggestions: [],
-    })
-}
-
-fn refused(refusal: &Refusal) -> String {
-    json(&payload::SystemMessage {
-        level: refusal.level().into(),
-        message: &refusal.message(),
-        code: refusal.code(),
-        retry_after_ms: refusal.retry_after_ms(),
-    })
+    }
 }

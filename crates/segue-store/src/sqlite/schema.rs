@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
@@ -136,6 +137,9 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // One plan for all values: SQLite would make a new one whenever another number is bound to a
+    // condition that a range of an index answers, which takes longer than the search.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.busy_timeout(Duration::from_millis(LOCK_WAIT_MS))
 }

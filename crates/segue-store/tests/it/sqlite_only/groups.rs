@@ -21,7 +21,7 @@ const BROKEN: &str = "create trigger broken before update on states when new.ses
 
 /// So many messages that the session's state is written with them.
 fn a_few(text: &str) -> Vec<Event> {
-    (0..8).map(|_| says(text)).collect()
+    (0..32).map(|_| says(text)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +158,7 @@ async fn a_session_that_is_broken_on_disk_does_not_fail_its_neighbours() {
     assert_eq!(recorded.await, Ok(Appended::Recorded));
     assert!(failed.await.unwrap_err().0.contains("broken on disk"));
     blocker.await;
-    assert_eq!(log(&*store, sound.id).await.len(), 9);
+    assert_eq!(log(&*store, sound.id).await.len(), 33);
     assert_eq!(log(&*store, broken.id).await.len(), 1);
 }
 

@@ -80,7 +80,7 @@ async fn a_state_of_another_layout_is_folded_from_the_log() {
     assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
     assert_eq!(store.list(&SessionQuery::first(10)).await.unwrap()[0].session, session);
     // Today's is written when the next one is due.
-    let said: Vec<Event> = (0..8).map(|_| says("y")).collect();
+    let said: Vec<Event> = (0..32).map(|_| says("y")).collect();
     let session = record(&*store, draft(&session, 3, said).commit()).await;
     let version: i64 = older.query_row("select version from states", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 1);
@@ -98,21 +98,21 @@ async fn a_state_is_written_now_and_then_and_what_follows_it_is_folded() {
         || other.query_row("select head from states", [], |row| row.get::<_, i64>(0)).unwrap();
     let mut session = create(&*store, 1).await;
     let mut heads = vec![written()];
-    for at in 2..=20 {
+    for at in 2..=70 {
         session = record(&*store, draft(&session, at, vec![joined()]).commit()).await;
         heads.push(written());
         assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
         assert_eq!(store.list(&SessionQuery::first(1)).await.unwrap()[0].session, session);
     }
     heads.dedup();
-    assert_eq!(heads, [1, 8, 16]);
+    assert_eq!(heads, [1, 32, 64]);
 
     store.close().await;
     let store = open(&path);
     assert_eq!(store.load(session.id).await, Ok(Some(session.clone())));
     let end = Event::SessionEnded { reason: EndReason::NaturalEnd };
-    let session = record(&*store, draft(&session, 21, vec![end]).commit()).await;
-    assert_eq!(written(), 21);
+    let session = record(&*store, draft(&session, 71, vec![end]).commit()).await;
+    assert_eq!(written(), 71);
     assert_eq!(store.load(session.id).await, Ok(Some(session)));
 }
 
