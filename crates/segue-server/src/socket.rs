@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use segue_core::{Actor, Command, Position, Rejected, SessionId, ports::ReadLimit};
+use segue_core::{Actor, Command, Position, Rejected, SessionId, Timestamp, ports::ReadLimit};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{
     Error, Message,
@@ -204,9 +204,13 @@ impl Socket {
     }
 
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
+        self.handle_at(self.node.now(), input)
+    }
+
+    fn handle_at(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Output> {
         let Self { node, connection, subscription, .. } = self;
         let mut gate = subscription.gate.lock();
-        let mut context = Context { now: node.now(), ids: &mut || node.new_id(), gate: &mut gate };
+        let mut context = Context { now, ids: &mut || node.new_id(), gate: &mut gate };
         let outputs = connection.handle(input, &mut context);
         node.metrics.take_tally(connection.tally());
         outputs
@@ -250,6 +254,7 @@ impl Socket {
         let mut bytes = 0;
         let mut next = Some(first);
         let mut frames = 0;
+        let now = self.node.now();
         while let Some(frame) = next.take() {
             frames += 1;
             match &frame {
@@ -261,7 +266,7 @@ impl Socket {
             if let Some(Ok(Message::Text(it))) = &frame {
                 bytes += it.len();
             }
-            match self.take_frame(frame) {
+            match self.take_frame(now, frame) {
                 Ok(more) => outputs.extend(more),
                 Err(end) => return (outputs, Some(end)),
             }
@@ -272,8 +277,11 @@ impl Socket {
         (outputs, None)
     }
 
-    fn take_frame(&mut self, frame: Option<Result<Message, Error>>) -> Result<Vec<Output>, End> {
-        let now = self.node.now();
+    fn take_frame(
+        &mut self,
+        now: Timestamp,
+        frame: Option<Result<Message, Error>>,
+    ) -> Result<Vec<Output>, End> {
         match frame {
             None => Err(End::Gone(None)),
             Some(Err(error)) => Err(end_of(&error)),
@@ -282,16 +290,16 @@ impl Socket {
             }
             Some(Ok(Message::Text(text))) => {
                 self.subscription.see(now);
-                Ok(self.handle(Input::Text(&text)))
+                Ok(self.handle_at(now, Input::Text(&text)))
             }
             // The library makes whole messages of those that come in parts.
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
                 self.subscription.sign(now);
-                Ok(self.handle(Input::Binary))
+                Ok(self.handle_at(now, Input::Binary))
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                 self.subscription.sign(now);
-                Ok(self.handle(Input::Sign))
+                Ok(self.handle_at(now, Input::Sign))
             }
         }
     }

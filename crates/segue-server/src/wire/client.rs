@@ -1,7 +1,7 @@
 //! What a client sent, read (protocol, section 4). Never panics and never recurses, whatever came:
 //! this is the first thing that touches a stranger's bytes.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use segue_core::{Json, MessageKey};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -105,12 +105,12 @@ fn names_alone(metadata: Option<&str>) -> Option<Json> {
 
 /// The event without its metadata: a message has no key yet.
 fn read_ask(frame_bytes: usize, kind: Option<&str>, payload: Option<&str>) -> Result<Ask, Refusal> {
-    let kind = string(kind).ok_or(Refusal::Malformed)?;
+    let kind = text(kind).ok_or(Refusal::Malformed)?;
     if let Some(known) = kind::NOT_ALLOWED.iter().find(|it| **it == kind) {
         return Err(Refusal::NotAllowed(known));
     }
     let payload = payload.unwrap_or("{}");
-    match kind.as_str() {
+    match &*kind {
         kind::USER_MESSAGE => read_message(payload),
         kind::REQUEST_POLY_AGENT_JOIN
         | kind::USER_END_SESSION
@@ -175,7 +175,6 @@ fn read_metadata(metadata: Option<&str>) -> Result<Metadata, Refusal> {
 }
 
 /// The two names that a client may give a message.
-#[derive(Default)]
 struct Names {
     local_id: Option<String>,
     client_event_id: Option<String>,
@@ -208,17 +207,17 @@ impl<'de> Visitor<'de> for CustomObject {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
-        let mut names = Names::default();
-        while let Some(name) = map.next_key::<String>()? {
+        let [mut local_id, mut client_event_id] = [None, None];
+        while let Some(name) = map.next_key_seed(Which(&["local_id", "client_event_id"]))? {
             let value =
                 map.next_value_seed(Strict { levels_left: limits::CUSTOM_DEPTH_MAX - 1 })?;
-            match name.as_str() {
-                "local_id" => names.local_id = value,
-                "client_event_id" => names.client_event_id = value,
-                _ => {}
+            match name {
+                Some(0) => local_id = value,
+                Some(_) => client_event_id = value,
+                None => {}
             }
         }
-        Ok(names)
+        Ok(Names { local_id, client_event_id })
     }
 }
 
@@ -357,6 +356,13 @@ impl Visitor<'_> for Which<'_> {
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
         Ok(self.0.iter().position(|it| *it == name))
     }
+}
+
+/// A string, where it stands if it can be read there; `None` where there is none, or something else.
+fn text(json: Option<&str>) -> Option<Cow<'_, str>> {
+    // With an escape in it, it has to be copied.
+    let borrowed = serde_json::from_str(json?).ok().map(Cow::Borrowed);
+    borrowed.or_else(|| string(json).map(Cow::Owned))
 }
 
 /// A string; `None` where there is none, or something else.
