@@ -52,6 +52,7 @@ pub const ALL: &[Part] = &[
     Part { name: "connection-replay-50", run: connection_replay, worse_percent_max: PURE },
     Part { name: "compose-answer", run: compose_answer, worse_percent_max: PURE },
     Part { name: "store-append-message", run: store_append, worse_percent_max: STORE },
+    Part { name: "store-append-16-to-5000", run: store_append_many, worse_percent_max: STORE },
     Part { name: "store-read-50", run: store_read, worse_percent_max: STORE },
 ];
 
@@ -206,16 +207,27 @@ fn compose_answer(times: u64) {
 struct Disk {
     runtime: Runtime,
     store: SqliteStore,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+fn options(folder: &tempfile::TempDir) -> SqliteOptions {
+    SqliteOptions::new(folder.path().join("segue.db"))
 }
 
 impl Disk {
     fn open() -> Self {
         let folder = tempfile::TempDir::new().expect("there is room");
-        let options = SqliteOptions::new(folder.path().join("segue.db"));
         let runtime = Builder::new_current_thread().build().expect("there are threads");
-        let store = SqliteStore::open(options).expect("there is room");
-        Self { runtime, store, _folder: folder }
+        let store = SqliteStore::open(options(&folder)).expect("there is room");
+        Self { runtime, store, folder }
+    }
+
+    /// As it is after a restart: everything is indexed.
+    fn reopen(self) -> Self {
+        let Self { runtime, store, folder } = self;
+        runtime.block_on(store.close());
+        let store = SqliteStore::open(options(&folder)).expect("it was closed");
+        Self { runtime, store, folder }
     }
 
     fn append(&self, commit: &Commit) {
@@ -252,6 +264,22 @@ fn store_append(times: u64) {
         .collect();
     for commit in &commits[..usize::try_from(times).expect("few")] {
         disk.append(commit);
+    }
+    disk.close();
+}
+
+/// Sixteen messages that came together, in a session of five thousand: the sixteen keys are looked for
+/// among all of them.
+fn store_append_many(times: u64) {
+    let mut scene = Scene::idle();
+    let disk = Disk::open();
+    disk.append(&all_of(&scene));
+    for _ in 0..10 {
+        disk.append(&scene.messages(500));
+    }
+    let disk = disk.reopen();
+    for _ in 0..times {
+        disk.append(&scene.messages(16));
     }
     disk.close();
 }

@@ -26,26 +26,31 @@ struct Run {
     ratios: &'static [Ratio],
 }
 
-/// One contender of a run in terms of another.
+/// One contender of a run in terms of another, or of itself.
 struct Ratio {
     /// A column of the report.
     of: &'static str,
     one: &'static str,
+    /// The column of the other one.
+    to: &'static str,
     other: &'static str,
     good: Good,
 }
 
 /// Breaks when something waits that did not.
-const RATE: Ratio = Ratio { of: "a second", one: "segue", other: "bare echo", good: Good::High };
+const RATE: Ratio =
+    Ratio { of: "a second", one: "segue", to: "a second", other: "bare echo", good: Good::High };
 /// Breaks when something takes more of the processor.
-const COST: Ratio =
-    Ratio { of: "server µs each", one: "segue", other: "bare echo", good: Good::Low };
+const COST: Ratio = Ratio { of: "server µs each", to: "server µs each", good: Good::Low, ..RATE };
+/// Breaks when some wait much longer than others: for a thread that is held up, behind those who came
+/// later.
+const LATE: Ratio = Ratio { of: "p99 ms", to: "p50 ms", other: "segue", good: Good::Low, ..RATE };
 
 const RUNS: &[Run] = &[
     Run {
         name: "echo",
         words: &["echo", "--sessions", "200", "--references", "bare-echo"],
-        ratios: &[RATE, COST],
+        ratios: &[RATE, COST, LATE],
     },
     Run {
         name: "echo, depth 16",
@@ -71,7 +76,7 @@ pub fn measure() -> Result<Vec<Measured>, String> {
         let report = run.load()?;
         for ratio in run.ratios {
             measured.push(Measured {
-                name: format!("{}, {} to {}", run.name, ratio.of, ratio.other),
+                name: format!("{}, {}", run.name, ratio.name()),
                 value: ratio.median(&report)?,
                 good: ratio.good,
                 worse_percent_max: WORSE_PERCENT_MAX,
@@ -105,10 +110,15 @@ impl Run {
 }
 
 impl Ratio {
+    fn name(&self) -> String {
+        let other = if self.other == self.one { self.to } else { self.other };
+        format!("{} to {other}", self.of)
+    }
+
     /// Of the pairs of runs.
     fn median(&self, report: &Value) -> Result<f64, String> {
         let (one, other) =
-            (column(report, self.one, self.of)?, column(report, self.other, self.of)?);
+            (column(report, self.one, self.of)?, column(report, self.other, self.to)?);
         let mut values: Vec<f64> = one.iter().zip(other).map(|(one, other)| one / other).collect();
         values.sort_by(f64::total_cmp);
         let median = values.get(values.len() / 2).copied().filter(|it| it.is_normal());

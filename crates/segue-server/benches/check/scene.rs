@@ -87,9 +87,14 @@ impl Scene {
 
     /// The user says something that was not said before.
     pub fn message(&self) -> Command {
-        let name = format!("local-1700000000000-{:06}", self.entries.len());
+        self.message_after(0)
+    }
+
+    /// The same, behind so many others that are still to be recorded.
+    fn message_after(&self, others: u128) -> Command {
+        let name = format!("local-1700000000000-{:06}", self.ids + others);
         Command::PostMessage {
-            message_id: MessageId(id(self.ids + 1_000_000)),
+            message_id: MessageId(id(self.ids + others + 1_000_000)),
             text: TEXT.into(),
             custom: Some(Json(format!(r#"{{"local_id":"{name}"}}"#))),
             key: Some(MessageKey::Local(name)),
@@ -113,6 +118,25 @@ impl Scene {
         let commit = self.plan(actor, command);
         self.ids += commit.entries.len() as u128;
         self.entries.extend_from_slice(&commit.entries);
+        self.session = Session::clone(&commit.session);
+        commit
+    }
+
+    /// So many messages of the user in one write.
+    pub fn messages(&mut self, count: u128) -> Commit {
+        let mut builder: CommitBuilder = Commit::begin(&self.session);
+        let mut ids = self.ids;
+        for number in 0..count {
+            let message = self.message_after(number);
+            let decision =
+                builder.session().decide(AT, Actor::User, &message).expect("it is allowed");
+            builder.add(AT, decision, || {
+                ids += 1;
+                EntryId(id(ids))
+            });
+        }
+        let commit = builder.finish().expect("it has events");
+        self.ids = ids;
         self.session = Session::clone(&commit.session);
         commit
     }
