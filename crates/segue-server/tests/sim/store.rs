@@ -154,6 +154,13 @@ impl Store for NodeStore {
         Ok(position)
     }
 
+    async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError> {
+        self.before("heads").await?;
+        let heads = self.world.store.heads(ids).await?;
+        self.after("heads").await?;
+        Ok(heads)
+    }
+
     async fn find_message(
         &self,
         id: SessionId,

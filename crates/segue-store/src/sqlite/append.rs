@@ -9,7 +9,7 @@ use segue_core::TokenId;
 use super::codec::{
     ClaimColumns, CommitRows, Counted, EntryRow, IdBytes, JobColumns, STATE_VERSION,
 };
-use super::read::indexed_message;
+use super::read::{indexed_head, indexed_message};
 use super::writer::Writing;
 
 /// What became of a commit; `Appended` before it is decoded.
@@ -74,18 +74,11 @@ fn known(writing: &mut Writing, session: &IdBytes) -> rusqlite::Result<Option<Kn
     if let Some(known) = writing.known.get(session) {
         return Ok(Some(*known));
     }
-    let mut select = writing.connection.prepare_cached(
-        "select key, (select max(position) from positions where session = key) from sessions
-         where id = ?1",
-    )?;
-    let found = select
-        .query_row([session], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))
-        .optional()?;
+    let found = indexed_head(&writing.connection, session)?;
     let found = found.map(|(key, indexed)| {
-        let head = writing.index.head(session).or(indexed).unwrap_or(0);
+        let head = writing.index.head(session).unwrap_or(indexed);
         Known { key, head }
     });
-    drop(select);
     if let Some(found) = found {
         writing.remember(*session, found);
     }

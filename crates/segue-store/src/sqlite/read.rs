@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use segue_core::{
     Position, Sequence, SessionId, Timestamp,
     ports::{Due, Figures, JobKind, ReadLimit},
@@ -94,6 +94,38 @@ pub fn session_key(reader: &Connection, id: SessionId) -> rusqlite::Result<Optio
     select.query_row([session_bytes(id)], |row| row.get(0)).optional()
 }
 
+/// The key of a session, and where its log ends as far as it is indexed.
+pub fn indexed_head(connection: &Connection, id: &IdBytes) -> rusqlite::Result<Option<(i64, i64)>> {
+    let mut select = connection.prepare_cached(
+        "select key, (select max(position) from positions where session = key) from sessions
+         where id = ?1",
+    )?;
+    let head = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0)));
+    select.query_row([id], head).optional()
+}
+
+/// Where each of many logs ends; zero for one that does not exist.
+pub fn heads(
+    reader: &Connection,
+    unindexed: &Unindexed,
+    ids: &[IdBytes],
+) -> rusqlite::Result<Vec<Position>> {
+    // All of what is in memory first, and then the index, as it is at one moment.
+    let unindexed = unindexed.at_once(reader)?;
+    let newest: Vec<Option<i64>> =
+        ids.iter().map(|id| unindexed.head(reader, id)).collect::<Result<_, _>>()?;
+    let moment = reader.unchecked_transaction()?;
+    let mut heads = Vec::with_capacity(ids.len());
+    for (id, newest) in ids.iter().zip(newest) {
+        let head = match newest {
+            Some(head) => head,
+            None => indexed_head(&moment, id)?.map_or(0, |(_, head)| head),
+        };
+        heads.push(Position(from_column(head)));
+    }
+    Ok(heads)
+}
+
 /// A part of a log, and whether it went on behind it.
 pub fn entries(
     reader: &Connection,
@@ -137,17 +169,10 @@ pub fn position_of(
     if newest.is_empty() {
         newest = unindexed.after(reader, &session_bytes(id), 0)?;
     }
-    let mut select = reader.prepare_cached(
-        "select key, (select max(position) from positions where session = key) from sessions
-         where id = ?1",
-    )?;
-    let found = select
-        .query_row([session_bytes(id)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-        })
-        .optional()?;
-    let Some((key, indexed)) = found else { return Ok(Position(0)) };
-    let head = newest.last().map_or(0, |it| it.position).max(indexed.unwrap_or(0));
+    let Some((key, indexed)) = indexed_head(reader, &session_bytes(id))? else {
+        return Ok(Position(0));
+    };
+    let head = newest.last().map_or(0, |it| it.position).max(indexed);
 
     // Zero for one that was deleted meanwhile.
     let reached = |position: i64| match newest.binary_search_by_key(&position, |it| it.position) {
