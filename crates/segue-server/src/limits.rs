@@ -342,11 +342,11 @@ fixed! {
     /// An entry is taken to be with its connections so long after it was decided. What is not in the
     /// log is stamped so much before the clock.
     ENTRY_ON_ITS_WAY_MS: u64 = 250;
-    /// A connection that hears nothing looks into the log: the newest push may have been lost.
+    /// A node looks this often where the logs of its connections end: the newest push may have been lost.
     LOOK_INTERVAL_MS: u64 = 30_000;
-    /// The same while the bot is at work.
+    /// A connection looks by itself while the bot is at work, …
     LOOK_INTERVAL_AT_WORK_MS: u64 = 2_000;
-    /// The same after a command of its own.
+    /// … and after a command of its own.
     LOOK_AFTER_COMMAND_MS: u64 = 1_000;
     /// Pause before a read that failed is tried again; it doubles four times.
     READ_RETRY_MS: u64 = 250;

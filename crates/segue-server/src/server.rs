@@ -43,6 +43,7 @@ use crate::{
     ids::Ids,
     jobs::Workers,
     limits::{self, ServerLimits},
+    lookout::Lookout,
     metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
@@ -65,6 +66,7 @@ pub struct Server {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
+    lookout: JoinHandle<()>,
     /// Watches the folders of topics.
     topics: JoinHandle<()>,
     sockets: TaskTracker,
@@ -123,6 +125,7 @@ impl Server {
         let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
+        let lookout = Lookout::new(Arc::clone(&node), Arc::clone(&hub));
         let listener = listen(given, config.server.listen)?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
@@ -153,6 +156,7 @@ impl Server {
         });
         let listener = tokio::spawn(listening(listener, certificates, app, stop.clone()));
         let workers = tokio::spawn(work(workers, stop.clone()));
+        let lookout = tokio::spawn(lookout.run(stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,
@@ -160,6 +164,7 @@ impl Server {
             stop,
             listener,
             workers,
+            lookout,
             topics,
             sockets,
             traces,
@@ -196,6 +201,9 @@ impl Server {
         }
         if is_broken(self.workers.await) {
             warn!("stopping: the task of the workers had panicked");
+        }
+        if is_broken(self.lookout.await) {
+            warn!("stopping: the task that looks for lost pushes had panicked");
         }
         if let Some((_, metrics)) = self.metrics
             && is_broken(metrics.await)

@@ -158,6 +158,10 @@ impl Store for NodeStore {
         self.before("heads").await?;
         let heads = self.world.store.heads(ids).await?;
         self.after("heads").await?;
+        let looked: Vec<_> = ids.iter().copied().zip(heads.iter().copied()).collect();
+        let hub = self.world.with(self.life.place, |it| Arc::clone(&it.hub));
+        let behind = hub.map_or(0, |it| it.behind(&looked).len());
+        (0..behind).for_each(|_| self.world.count(Situation::FoundByLook));
         Ok(heads)
     }
 
