@@ -19,8 +19,8 @@ pub struct Lookout {
 
 impl Lookout {
     /// For the connections of this hub.
-    pub fn new(node: Arc<Node>, hub: Arc<Hub>) -> Self {
-        Self { node, hub }
+    pub fn new(node: &Arc<Node>, hub: &Arc<Hub>) -> Self {
+        Self { node: Arc::clone(node), hub: Arc::clone(hub) }
     }
 
     /// Looks now and then, until told to stop.

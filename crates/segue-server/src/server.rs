@@ -66,7 +66,6 @@ pub struct Server {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     workers: JoinHandle<()>,
-    lookout: JoinHandle<()>,
     /// Watches the folders of topics.
     topics: JoinHandle<()>,
     sockets: TaskTracker,
@@ -125,7 +124,6 @@ impl Server {
         let (node, traces) = traced(node, config.tracing.as_ref())?;
         let workers =
             Workers::start(Arc::clone(&node), Arc::clone(&hub), Arc::clone(&connectors)).await?;
-        let lookout = Lookout::new(Arc::clone(&node), Arc::clone(&hub));
         let listener = listen(given, config.server.listen)?;
         let address = listener.address()?;
         let certificates = config.tls.map(Certificates::open).transpose()?;
@@ -154,9 +152,8 @@ impl Server {
             door,
             overload: OverloadLog::default(),
         });
+        let workers = tokio::spawn(work(workers, Lookout::new(&app.node, &app.hub), stop.clone()));
         let listener = tokio::spawn(listening(listener, certificates, app, stop.clone()));
-        let workers = tokio::spawn(work(workers, stop.clone()));
-        let lookout = tokio::spawn(lookout.run(stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,
@@ -164,7 +161,6 @@ impl Server {
             stop,
             listener,
             workers,
-            lookout,
             topics,
             sockets,
             traces,
@@ -201,9 +197,6 @@ impl Server {
         }
         if is_broken(self.workers.await) {
             warn!("stopping: the task of the workers had panicked");
-        }
-        if is_broken(self.lookout.await) {
-            warn!("stopping: the task that looks for lost pushes had panicked");
         }
         if let Some((_, metrics)) = self.metrics
             && is_broken(metrics.await)
@@ -247,9 +240,14 @@ fn traced(
     Ok((Arc::new(node), delivery))
 }
 
-async fn work(workers: Workers, stop: CancellationToken) {
+/// Works and looks until told to stop; each goes on where the other panics.
+async fn work(workers: Workers, lookout: Lookout, stop: CancellationToken) {
+    let looking = tokio::spawn(lookout.run(stop.clone()));
     let grace = Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX);
     Arc::new(workers).run(stop, grace).await;
+    if looking.await.is_err() {
+        warn!("stopping: the task that looks for lost pushes had panicked");
+    }
 }
 
 fn serve_metrics(

@@ -108,7 +108,7 @@ impl World {
         };
         let (node, other) = (node(1), node(2));
         let hub = Arc::<Hub>::default();
-        let lookout = Lookout::new(Arc::clone(&node), Arc::clone(&hub));
+        let lookout = Lookout::new(&node, &hub);
         tokio::spawn(lookout.run(CancellationToken::new()));
         Self { began, store, hub, node, other }
     }
@@ -256,7 +256,7 @@ async fn a_look_that_failed_is_soon_followed_by_another() {
 async fn nobody_looks_once_the_node_stops() {
     let world = World::new();
     let stop = CancellationToken::new();
-    let lookout = Lookout::new(Arc::clone(&world.node), Arc::clone(&world.hub));
+    let lookout = Lookout::new(&world.node, &world.hub);
     stop.cancel();
     lookout.run(stop).await;
     assert_eq!(since(world.began), 0);

@@ -372,8 +372,7 @@ impl World {
             let stop = stop.clone();
             async move { workers.run(stop, grace).await }
         });
-        let lookout = Lookout::new(Arc::clone(&node), Arc::clone(&hub));
-        let lookout = tokio::spawn(lookout.run(stop.clone()));
+        let lookout = tokio::spawn(Lookout::new(&node, &hub).run(stop.clone()));
         let tasks = vec![run.abort_handle(), lookout.abort_handle()];
         let up = Incarnation { life, node, hub, connectors, stop: stop.clone(), tasks };
         world.slots.lock()[place] = Slot::Up(Box::new(up));
