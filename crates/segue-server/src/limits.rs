@@ -510,6 +510,8 @@ fixed! {
     /// Connections that the kernel has accepted and the server has not. Linux has `somaxconn` as a limit
     /// of its own, and whoever finds no room tries again a second later, then three.
     LISTEN_BACKLOG: u32 = 4_096;
+    /// Sessions that this node does not know and that are opened for a socket at the same time.
+    RESUMES_AT_ONCE_MAX: usize = 64;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
     /// The files of the certificate and its key are looked at this often.

@@ -13,6 +13,7 @@ use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
 use tokio::{
     net::{TcpListener, TcpSocket},
+    runtime::Handle,
     sync::Semaphore,
     task::JoinHandle,
 };
@@ -153,7 +154,7 @@ impl Server {
             overload: OverloadLog::default(),
         });
         let workers = tokio::spawn(work(workers, Lookout::new(&app.node, &app.hub), stop.clone()));
-        let listener = tokio::spawn(listening(listener, certificates, app, stop.clone()));
+        let listener = listen_apart(listening(listener, certificates, app, stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,
@@ -282,6 +283,12 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Accepts on a thread of its own. When everybody comes at once, a task would have its turn after
+/// hundreds of others, and those that wait to be accepted would outgrow the backlog meanwhile.
+fn listen_apart(listening: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(|| Handle::current().block_on(listening))
 }
 
 /// Serves until told to stop, and meanwhile looks after the certificate.
