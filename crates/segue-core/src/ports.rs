@@ -228,6 +228,10 @@ pub trait Store: Send + Sync {
     /// the event with this sequence, or the log's end for a cursor beyond it.
     async fn position_of(&self, id: SessionId, cursor: Sequence) -> Result<Position, StoreError>;
 
+    /// Where the log of each session ends, with everything whose append has returned; zero for a
+    /// session that does not exist. Meant for thousands at a time.
+    async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError>;
+
     /// The user's message with this key.
     async fn find_message(
         &self,

@@ -13,10 +13,10 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tracing::{debug, warn};
 
-use crate::limits::ServerLimits;
+use crate::limits::{self, ServerLimits};
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -128,6 +128,7 @@ pub struct Door {
     /// Room for connections, whoever's they are.
     room: Arc<Semaphore>,
     connections_max: usize,
+    resumes: Semaphore,
     has_warned: AtomicBool,
     is_full: AtomicBool,
 }
@@ -153,6 +154,7 @@ impl Door {
             open: Mutex::default(),
             room: Arc::new(Semaphore::new(connections_max)),
             connections_max,
+            resumes: Semaphore::new(limits::RESUMES_AT_ONCE_MAX),
             has_warned: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
         }
@@ -180,6 +182,12 @@ impl Door {
         }
         let room = Arc::clone(&self.room).acquire_owned().await;
         room.expect("nobody closes this semaphore")
+    }
+
+    /// A turn to open a session that this node does not know; waits while many have one. When everybody
+    /// comes back at once, those who begin a conversation would wait behind all of them otherwise.
+    pub async fn resume(&self) -> SemaphorePermit<'_> {
+        self.resumes.acquire().await.expect("nobody closes this semaphore")
     }
 
     /// Whose request it is.

@@ -35,7 +35,7 @@ pub enum Input<'a> {
     Sign,
     /// Entries were recorded. Some may be missing, some may come again.
     Pushed(&'a [Item]),
-    /// Entries were recorded that could not be pushed.
+    /// Entries were recorded that were not pushed.
     Behind,
     /// The read that was asked for came back; `None` when the store did not answer.
     Fetched(Option<Fetched>),
@@ -280,6 +280,11 @@ impl Connection {
             }
         };
         own_at.min(self.delivery.wake_at())
+    }
+
+    /// The log is known to reach this far, and is read up to here unasked.
+    pub fn known(&self) -> Position {
+        self.delivery.known()
     }
 
     /// Whether anybody may be at the other end: nothing has come since then.

@@ -112,6 +112,11 @@ impl App {
         connector.accepts_origin(origin).then_some((claims, connector))
     }
 
+    /// Whether the session of this name was at work here of late.
+    fn knows(&self, name: &str) -> bool {
+        name.parse().is_ok_and(|id| self.node.knows(id))
+    }
+
     /// The session of this name, for the access token that created it and for no other. One that
     /// has ended is there for a while.
     async fn open(

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use segue_core::{Entry, SessionId, Timestamp};
+use segue_core::{Entry, Position, SessionId, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -56,7 +56,10 @@ struct Seat {
 /// What a connection and its place share.
 #[derive(Debug)]
 struct Signs {
+    /// A push did not fit into the queue.
     is_behind: AtomicBool,
+    /// The connection knows that the log reaches this far.
+    known: AtomicU64,
     /// Anything came then for the last time.
     sign_at: AtomicU64,
 }
@@ -80,6 +83,8 @@ pub enum Push {
     Items(Arc<[Item]>),
     /// Entries were recorded that did not fit into the queue.
     Behind,
+    /// Entries were recorded of which nothing was heard.
+    Missed,
     /// Another connection takes this one's place.
     Displaced,
 }
@@ -121,8 +126,11 @@ impl Hub {
             presence.connections.remove(silent);
         }
         let (sender, pushes) = mpsc::channel(limits::PUSHES_QUEUED_MAX);
-        let signs =
-            Arc::new(Signs { is_behind: AtomicBool::new(false), sign_at: AtomicU64::new(now) });
+        let signs = Arc::new(Signs {
+            is_behind: AtomicBool::new(false),
+            known: AtomicU64::new(0),
+            sign_at: AtomicU64::new(now),
+        });
         presence.connections.push(Seat { pushes: sender, signs: Arc::clone(&signs) });
         let sight = Arc::clone(&presence.sight);
         if sight.see(now) {
@@ -156,10 +164,7 @@ impl Hub {
         // Without the lock: encoding takes its time, and everybody's deliveries pass here.
         let items: Arc<[Item]> = entries.iter().map(Item::new).collect();
         for seat in &connections {
-            // A full queue drops nothing that the log does not have: the connection reads it there.
-            if seat.pushes.try_send(Arc::clone(&items)).is_err() {
-                seat.signs.is_behind.store(true, Ordering::Release);
-            }
+            seat.push(Arc::clone(&items));
         }
         let moved = |it: &Item| matches!(it.mark, Mark::TurnStarted | Mark::TurnEnded);
         if items.iter().any(moved) {
@@ -168,6 +173,25 @@ impl Hub {
                 let _ = watcher.try_send(Watched::TurnMoved);
             }
         }
+    }
+
+    /// Of sessions whose logs end there, those of which a connection knows of less.
+    pub fn behind(&self, heads: &[(SessionId, Position)]) -> Vec<(SessionId, Position)> {
+        let lags = |(id, head): &&(SessionId, Position)| {
+            // The lock anew for each: there may be many, and deliveries want it, too.
+            let sessions = self.sessions.lock();
+            sessions.get(id).is_some_and(|it| it.connections.iter().any(|it| it.lags(*head)))
+        };
+        heads.iter().filter(lags).copied().collect()
+    }
+
+    /// Has the connections of a session that know of less than this read the log. Says how many.
+    pub fn catch_up(&self, id: SessionId, head: Position) -> usize {
+        let sessions = self.sessions.lock();
+        let connections = sessions.get(&id).map_or(&[][..], |it| it.connections.as_slice());
+        let lagging = connections.iter().filter(|it| it.lags(head));
+        // Nothing to be kept while it waits: it is the queue that wakes the connection.
+        lagging.map(|it| it.push(Arc::default())).count()
     }
 
     /// When the user of a session was last there, as far as this node knows.
@@ -269,6 +293,27 @@ impl Presence {
     }
 }
 
+impl Seat {
+    /// Whether the connection does not know that the log reaches this far.
+    fn lags(&self, head: Position) -> bool {
+        self.signs.known.load(Ordering::Relaxed) < head.0
+    }
+
+    /// A full queue drops nothing that the log does not have: the connection reads it there.
+    fn push(&self, items: Arc<[Item]>) {
+        if self.pushes.try_send(items).is_err() {
+            self.signs.is_behind.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Push {
+    /// What is sent without an entry says only that there are some.
+    fn of(items: Arc<[Item]>) -> Self {
+        if items.is_empty() { Self::Missed } else { Self::Items(items) }
+    }
+}
+
 impl Subscription {
     /// Whose.
     pub fn session(&self) -> SessionId {
@@ -285,15 +330,20 @@ impl Subscription {
         if self.signs.is_behind.swap(false, Ordering::AcqRel) {
             return Push::Behind;
         }
-        self.pushes.recv().await.map_or(Push::Displaced, Push::Items)
+        self.pushes.recv().await.map_or(Push::Displaced, Push::of)
     }
 
     /// The next push, if there is one already.
     pub fn try_next(&mut self) -> Option<Push> {
         if let Ok(items) = self.pushes.try_recv() {
-            return Some(Push::Items(items));
+            return Some(Push::of(items));
         }
         self.signs.is_behind.swap(false, Ordering::AcqRel).then_some(Push::Behind)
+    }
+
+    /// The connection knows that the log reaches this far.
+    pub fn know(&self, head: Position) {
+        self.signs.known.store(head.0, Ordering::Relaxed);
     }
 
     /// The client sent a text frame.

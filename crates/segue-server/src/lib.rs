@@ -1,8 +1,8 @@
 //! Everything that touches the outside: sockets, HTTP, bots, jobs, configuration.
 //!
 //! Read in this order: `node` (the one door to a session), `connection` (what one socket is owed),
-//! `socket` and `serve` (the I/O around it), `hub` and `broker` (who hears of what), `jobs` and
-//! `turn` (what must be done afterwards), `bot` (who answers), `wire` (what it looks like outside),
+//! `socket` and `serve` (the I/O around it), `hub`, `broker` and `lookout` (who hears of what),
+//! `jobs` and `turn` (what must be done afterwards), `bot` (who answers), `wire` (what it looks like outside),
 //! `http` (the hand-shake), `server` (all of it together).
 
 pub mod address;
@@ -25,6 +25,7 @@ pub mod ids;
 pub mod item;
 pub mod jobs;
 pub mod limits;
+pub mod lookout;
 pub mod metrics;
 pub mod node;
 pub mod outgoing;

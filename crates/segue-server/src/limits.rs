@@ -342,11 +342,11 @@ fixed! {
     /// An entry is taken to be with its connections so long after it was decided. What is not in the
     /// log is stamped so much before the clock.
     ENTRY_ON_ITS_WAY_MS: u64 = 250;
-    /// A connection that hears nothing looks into the log: the newest push may have been lost.
+    /// A node looks this often where the logs of its connections end: the newest push may have been lost.
     LOOK_INTERVAL_MS: u64 = 30_000;
-    /// The same while the bot is at work.
+    /// A connection looks by itself while the bot is at work, …
     LOOK_INTERVAL_AT_WORK_MS: u64 = 2_000;
-    /// The same after a command of its own.
+    /// … and after a command of its own.
     LOOK_AFTER_COMMAND_MS: u64 = 1_000;
     /// Pause before a read that failed is tried again; it doubles four times.
     READ_RETRY_MS: u64 = 250;
@@ -510,6 +510,8 @@ fixed! {
     /// Connections that the kernel has accepted and the server has not. Linux has `somaxconn` as a limit
     /// of its own, and whoever finds no room tries again a second later, then three.
     LISTEN_BACKLOG: u32 = 4_096;
+    /// Sessions that this node does not know and that are opened for a socket at the same time.
+    RESUMES_AT_ONCE_MAX: usize = 64;
     /// Pause after a connection could not be accepted.
     ACCEPT_RETRY_MS: u64 = 100;
     /// The files of the certificate and its key are looked at this often.

@@ -111,6 +111,7 @@ pub struct Metrics {
     events_sent: Counter,
     socket_refusals: Family<By<&'static str>, Counter>,
     pushes_behind: Counter,
+    pushes_missed: Counter,
     http_requests: Family<Answered, Counter>,
     http_seconds: Family<By<String>, Histogram, fn() -> Histogram>,
     http_refusals: Family<By<&'static str>, Counter>,
@@ -152,6 +153,10 @@ impl Default for Metrics {
             pushes_behind: it.add(
                 "pushes_behind",
                 "Times that a connection's queue of pushes was full and the log was read instead",
+            ),
+            pushes_missed: it.add(
+                "pushes_missed",
+                "Connections that no push had told of the newest entry and a look did",
             ),
             http_requests: it.add("http_requests", "Requests over HTTP, by route and status"),
             http_seconds: it.add_family("http_request_seconds", "Time to the head of the answer"),
@@ -283,6 +288,11 @@ impl Metrics {
     /// A connection's queue was full.
     pub fn push_behind(&self) {
         self.pushes_behind.inc();
+    }
+
+    /// So many connections did not know of the newest entry of their log.
+    pub fn pushes_missed(&self, connections: usize) {
+        self.pushes_missed.inc_by(connections as u64);
     }
 
     /// Takes over what a connection has counted.

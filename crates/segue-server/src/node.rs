@@ -137,6 +137,11 @@ impl Node {
         }
     }
 
+    /// Whether the state of a session is in the cache: it was at work here of late, or has just begun.
+    pub fn knows(&self, id: SessionId) -> bool {
+        self.cache.lock().contains(&id)
+    }
+
     /// How many states are in the cache.
     pub fn cached(&self) -> usize {
         self.cache.lock().len()

@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::is_rt_shutdown_err,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -142,6 +143,8 @@ pub async fn serve(
             () = stop.cancelled() => break,
             (room, accepted) = accept() => match accepted {
                 Ok((tcp, address)) => begin(tcp, address, Some(room)),
+                // Nobody has stopped it, and there is nothing left to serve with.
+                Err(error) if is_rt_shutdown_err(&error) => return,
                 Err(error) => {
                     drop(room);
                     // Mostly a lack of descriptors, which passes; others concern one connection.

@@ -13,6 +13,7 @@ use segue_core::{BotProfile, NodeId, Timestamp, ports::Bot, ports::Store};
 use segue_store::{MemoryStore, SqliteOptions, SqliteStore};
 use tokio::{
     net::{TcpListener, TcpSocket},
+    runtime::Handle,
     sync::Semaphore,
     task::JoinHandle,
 };
@@ -43,6 +44,7 @@ use crate::{
     ids::Ids,
     jobs::Workers,
     limits::{self, ServerLimits},
+    lookout::Lookout,
     metrics::{self, Metrics},
     node::{Node, Sources},
     outgoing,
@@ -151,8 +153,8 @@ impl Server {
             door,
             overload: OverloadLog::default(),
         });
-        let listener = tokio::spawn(listening(listener, certificates, app, stop.clone()));
-        let workers = tokio::spawn(work(workers, stop.clone()));
+        let workers = tokio::spawn(work(workers, Lookout::new(&app.node, &app.hub), stop.clone()));
+        let listener = listen_apart(listening(listener, certificates, app, stop.clone()));
         info!(%address, "listening on {address}");
         Ok(Self {
             address,
@@ -239,9 +241,14 @@ fn traced(
     Ok((Arc::new(node), delivery))
 }
 
-async fn work(workers: Workers, stop: CancellationToken) {
+/// Works and looks until told to stop; each goes on where the other panics.
+async fn work(workers: Workers, lookout: Lookout, stop: CancellationToken) {
+    let looking = tokio::spawn(lookout.run(stop.clone()));
     let grace = Duration::from_secs(limits::SHUTDOWN_TURNS_SECONDS_MAX);
     Arc::new(workers).run(stop, grace).await;
+    if looking.await.is_err() {
+        warn!("stopping: the task that looks for lost pushes had panicked");
+    }
 }
 
 fn serve_metrics(
@@ -276,6 +283,12 @@ pub fn sources() -> Sources {
 fn unix_ms() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Accepts on a thread of its own. When everybody comes at once, a task would have its turn after
+/// hundreds of others, and those that wait to be accepted would outgrow the backlog meanwhile.
+fn listen_apart(listening: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(|| Handle::current().block_on(listening))
 }
 
 /// Serves until told to stop, and meanwhile looks after the certificate.

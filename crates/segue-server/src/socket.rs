@@ -156,6 +156,7 @@ impl Socket {
         let mut is_stopping = false;
         let mut ended = None;
         let mut timer_at = Instant::now();
+        let mut timer_kept_until = timer_at;
         let timer = tokio::time::sleep_until(timer_at);
         tokio::pin!(timer);
         let stop = self.stop.clone();
@@ -177,11 +178,13 @@ impl Socket {
                 warn!(session.id = %self.id, "a frame does not end, its socket does");
                 return End::Close(CloseCode::TryAgain.number());
             }
-            // Left alone where it comes too early: it finds nothing to do then, and to move it with every
-            // frame costs more.
-            let wake_at = now + wake.min(frame_time);
-            if wake_at < timer_at || timer.is_elapsed() {
-                timer_at = wake_at;
+            // Left alone for half of its time where it comes too early: to move it with every frame costs
+            // more than to find nothing to do. Later it is moved: of a client that sends now and then it
+            // would wake this task as often as the client does.
+            let wake = wake.min(frame_time);
+            let wake_at = now + wake;
+            if wake_at < timer_at || now >= timer_kept_until {
+                (timer_at, timer_kept_until) = (wake_at, now + wake / 2);
                 timer.as_mut().reset(timer_at);
             }
             outputs = tokio::select! {
@@ -212,6 +215,7 @@ impl Socket {
         let mut gate = subscription.gate.lock();
         let mut context = Context { now, ids: &mut || node.new_id(), gate: &mut gate };
         let outputs = connection.handle(input, &mut context);
+        subscription.know(connection.known());
         node.metrics.take_tally(connection.tally());
         outputs
     }
@@ -227,6 +231,7 @@ impl Socket {
                     self.node.metrics.push_behind();
                     self.handle(Input::Behind)
                 }
+                Push::Missed => self.handle(Input::Behind),
                 Push::Displaced => return self.handle(Input::Displaced),
             });
             next = self.subscription.try_next();

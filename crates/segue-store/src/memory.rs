@@ -110,6 +110,12 @@ impl Store for MemoryStore {
         Ok(memory.sessions.get(&id).map(|it| it.position_of(cursor)).unwrap_or_default())
     }
 
+    async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError> {
+        let memory = self.memory.lock();
+        let head = |id| memory.sessions.get(id).map_or(Position(0), |it| it.session.state.head);
+        Ok(ids.iter().map(head).collect())
+    }
+
     async fn find_message(
         &self,
         id: SessionId,

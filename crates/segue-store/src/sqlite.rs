@@ -53,6 +53,7 @@ use self::threads::Threads;
 use self::writer::Writing;
 use crate::OpenError;
 use crate::commit::assert_well_formed;
+use crate::limits::HEADS_OF_ONE_READ;
 
 /// About how many bytes a change has that is not an append: a few columns.
 const SMALL_CHANGE_BYTES: usize = 64;
@@ -190,6 +191,16 @@ impl Store for SqliteStore {
 
     async fn position_of(&self, id: SessionId, cursor: Sequence) -> Result<Position, StoreError> {
         self.read_log(move |reader, tail| read::position_of(reader, tail, id, cursor)).await
+    }
+
+    async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError> {
+        let mut heads = Vec::with_capacity(ids.len());
+        // One piece after the other: who comes meanwhile waits for one of them, on one thread.
+        for ids in ids.chunks(HEADS_OF_ONE_READ) {
+            let ids: Vec<_> = ids.iter().copied().map(session_bytes).collect();
+            heads.extend(self.read_log(move |reader, tail| read::heads(reader, tail, &ids)).await?);
+        }
+        Ok(heads)
     }
 
     async fn find_message(

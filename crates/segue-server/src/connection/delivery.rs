@@ -29,7 +29,8 @@ pub struct Delivery {
     known_at_read: Position,
     phase: Phase,
     read: Read,
-    /// Look into the log then, in case that the newest push was lost.
+    /// Look into the log then, in case that a push was lost that somebody waits for. A connection that
+    /// waits for nothing leaves that to the node (`lookout.rs`).
     look_at: Timestamp,
     /// While the bot is at work: when to say so next.
     thinking_at: Option<Timestamp>,
@@ -105,7 +106,7 @@ impl Delivery {
             known_at_read: Position(0),
             phase: Phase::Opening { at: now + delay_ms, start },
             read: Read::Idle,
-            look_at: now + limits::LOOK_INTERVAL_MS,
+            look_at: Timestamp::MAX,
             // What is true at the cursor is what was true of the session, less what follows.
             thinking_at: session.running().map(|_| now),
             // Nothing that the user may see comes behind the end.
@@ -116,6 +117,10 @@ impl Delivery {
     /// Whether the first batch is still to come.
     pub(super) fn is_opening(&self) -> bool {
         matches!(self.phase, Phase::Opening { .. })
+    }
+
+    pub(super) fn known(&self) -> Position {
+        self.known
     }
 
     pub(super) fn take_pushed(&mut self, items: &[Item]) {
@@ -153,7 +158,7 @@ impl Delivery {
             // That was all, and nothing was heard meanwhile.
             self.known = self.queued_to();
         }
-        self.look_at = now + self.look_interval_ms();
+        self.look_at = self.next_look_at(now);
         true
     }
 
@@ -248,10 +253,10 @@ impl Delivery {
         self.queue.push_back(item);
     }
 
-    fn look_interval_ms(&self) -> u64 {
+    fn next_look_at(&self, now: Timestamp) -> Timestamp {
         match self.thinking_at {
-            Some(_) => limits::LOOK_INTERVAL_AT_WORK_MS,
-            None => limits::LOOK_INTERVAL_MS,
+            Some(_) => now + limits::LOOK_INTERVAL_AT_WORK_MS,
+            None => Timestamp::MAX,
         }
     }
 
@@ -441,7 +446,7 @@ impl Connection {
             }
             Mark::Plain | Mark::SessionStarted => {}
         }
-        self.delivery.look_at = now + self.delivery.look_interval_ms();
+        self.delivery.look_at = self.delivery.next_look_at(now);
     }
 
     fn think_if_due(&mut self, context: &mut Context<'_>, outputs: &mut Vec<Output>) {

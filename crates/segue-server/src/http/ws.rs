@@ -168,6 +168,7 @@ async fn grant(
         return Ok(Granted::Later);
     }
     let Some(place) = place(app, peer, client, &connector) else { return Ok(Granted::Later) };
+    let _turn = if app.knows(&asked.session) { None } else { Some(app.door.resume().await) };
     let session = match app.open(&asked.session, &claims, &connector).await {
         Ok(session) => session,
         Err(NotOpened::Unknown) => return Err(HttpError::UnknownSession),

@@ -27,16 +27,20 @@ fn ended(position: u64) -> Entry {
 
 /// The next push, as positions; `None` when there is none yet.
 async fn next(subscription: &mut Subscription) -> Option<Result<Vec<u64>, &'static str>> {
-    let push = tokio::select! {
+    tokio::select! {
         biased;
-        push = subscription.next() => push,
-        () = std::future::ready(()) => return None,
-    };
-    Some(match push {
+        push = next_push(subscription) => Some(push),
+        () = std::future::ready(()) => None,
+    }
+}
+
+async fn next_push(subscription: &mut Subscription) -> Result<Vec<u64>, &'static str> {
+    match subscription.next().await {
         Push::Items(items) => Ok(items.iter().map(|it| it.position.0).collect()),
         Push::Behind => Err("behind"),
+        Push::Missed => Err("missed"),
         Push::Displaced => Err("displaced"),
-    })
+    }
 }
 
 /// Covers 4.5.
@@ -121,6 +125,48 @@ async fn a_connection_whose_queue_is_full_is_told_that_it_is_behind() {
 }
 
 #[tokio::test]
+async fn a_connection_that_knows_of_less_than_the_log_has_is_told_to_read() {
+    let hub = hub();
+    let (mut knows, mut lags) = (subscribe(&hub, 0).unwrap(), subscribe(&hub, 0).unwrap());
+    knows.know(Position(7));
+    lags.know(Position(6));
+    let heads = |head| [(ID, Position(head)), (OTHER, Position(9))];
+    assert_eq!(hub.behind(&heads(6)), []);
+    assert_eq!(hub.behind(&heads(7)), [(ID, Position(7))]);
+    assert_eq!(hub.catch_up(ID, Position(6)), 0);
+    assert_eq!(hub.catch_up(OTHER, Position(9)), 0);
+
+    // It wakes whoever waits already.
+    let waiting = tokio::spawn(async move {
+        let push = next_push(&mut lags).await;
+        (push, lags)
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(hub.catch_up(ID, Position(7)), 1);
+    let (push, mut lags) = waiting.await.unwrap();
+    assert_eq!(push, Err("missed"));
+    assert_eq!((next(&mut lags).await, next(&mut knows).await), (None, None));
+    lags.know(Position(7));
+    assert_eq!(hub.behind(&heads(7)), []);
+}
+
+/// Whoever does not take pushes now reads when it does.
+#[tokio::test]
+async fn a_connection_whose_queue_is_full_is_not_told_twice_that_it_missed_something() {
+    let hub = hub();
+    let mut subscription = subscribe(&hub, 0).unwrap();
+    for _ in 0..=2 * limits::PUSHES_QUEUED_MAX {
+        assert_eq!(hub.catch_up(ID, Position(1)), 1);
+    }
+    let mut told = Vec::new();
+    while let Some(push) = subscription.try_next() {
+        told.push(matches!(push, Push::Behind));
+    }
+    assert_eq!(told.len(), limits::PUSHES_QUEUED_MAX + 1);
+    assert_eq!(told.iter().position(|it| *it), Some(limits::PUSHES_QUEUED_MAX));
+}
+
+#[tokio::test]
 async fn what_waits_can_be_taken_without_waiting() {
     let hub = hub();
     let mut subscription = subscribe(&hub, 0).unwrap();
@@ -134,7 +180,7 @@ async fn what_waits_can_be_taken_without_waiting() {
         match push {
             Push::Items(_) => items += 1,
             Push::Behind => behind += 1,
-            Push::Displaced => panic!("nobody took its place"),
+            Push::Missed | Push::Displaced => panic!("{push:?}"),
         }
     }
     assert_eq!((items, behind), (limits::PUSHES_QUEUED_MAX, 1));

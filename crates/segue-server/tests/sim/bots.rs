@@ -157,7 +157,7 @@ fn is_poison(seed: u64, request: &TurnRequest) -> bool {
 /// Sessions in which no greeting works for long.
 fn greets_badly(seed: u64, request: &TurnRequest) -> bool {
     let session = u64::try_from(request.session_id.0 & u128::from(u64::MAX)).unwrap();
-    request.reason == TurnReason::Join && mixed(seed ^ session).is_multiple_of(6)
+    request.reason == TurnReason::Join && mixed(seed ^ session).is_multiple_of(3)
 }
 
 fn steps(world: &World, call: usize) -> VecDeque<(u64, Step)> {

@@ -37,6 +37,8 @@ pub struct Plan {
     pub takers_die: bool,
     /// What is loaded is often an old state by the time it arrives.
     pub has_late_loads: bool,
+    /// Once nothing misbehaves any more, clients only listen: nothing wakes their connections.
+    pub listens: bool,
     /// Until then everything may misbehave.
     pub active_ms: u64,
     /// Until then everything comes to rest.
@@ -50,6 +52,7 @@ impl Plan {
         // Not for the dice to say: worlds that found a fault before there were these kinds have to
         // stay what they were.
         let (takers_die, has_late_loads) = (seed % 10 == 3, seed % 10 == 5);
+        let listens = seed % 10 == 8;
         let mut nodes = usize::try_from(dice.pick(&[1, 2, 2, 3])).unwrap();
         let mut limits = limits(dice, nodes);
         let mut active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
@@ -63,6 +66,11 @@ impl Plan {
         let rest_ms = (limits.turn_seconds * 1_000).max(60_000) + 45_000;
         let ending_ms = ending_ms(dice, &limits);
         let mut weather = weather(dice);
+        if listens {
+            weather.loses_permille = 300;
+            limits.idle_seconds = 660;
+            (limits.ping_after_seconds, limits.ping_timeout_seconds) = (120, 40);
+        }
         if has_late_loads {
             // What fails is forgotten, and then an old state can be remembered.
             weather.fails_before_permille = 200;
@@ -76,6 +84,7 @@ impl Plan {
             stops_permille: if seed % 5 == 1 { 150 } else { 0 },
             takers_die,
             has_late_loads,
+            listens,
             active_ms,
             end_ms: active_ms + rest_ms + ending_ms,
             ending_ms,

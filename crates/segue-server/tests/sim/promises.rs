@@ -13,6 +13,7 @@ use crate::{
     stops::check_stops,
     talk::{Key, Talk},
     turns::{Turns, check_turns},
+    users::LATE_MS_MAX,
     world::World,
 };
 
@@ -170,7 +171,7 @@ fn check_users(world: &World, case: &Case) {
     for (number, client) in &known.clients {
         let is_settled = client
             .sound_since_ms
-            .is_some_and(|it| world.ms() > it.max(world.plan.active_ms) + 40_000);
+            .is_some_and(|it| world.ms() > it.max(world.plan.active_ms) + LATE_MS_MAX);
         if is_settled && client.cursor < reached {
             let cursor = client.cursor;
             case.violated(world, &format!("client {number} has {cursor} of {reached} events"));

@@ -33,6 +33,7 @@ situations! {
     DuplicateFoundAtAppend,
     LostPush,
     LostLastPush,
+    FoundByLook,
     RepeatedPush,
     DuplicateDuringReplay,
     DuplicateOnTwoSockets,

@@ -154,6 +154,17 @@ impl Store for NodeStore {
         Ok(position)
     }
 
+    async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError> {
+        self.before("heads").await?;
+        let heads = self.world.store.heads(ids).await?;
+        self.after("heads").await?;
+        let looked: Vec<_> = ids.iter().copied().zip(heads.iter().copied()).collect();
+        let hub = self.world.with(self.life.place, |it| Arc::clone(&it.hub));
+        let behind = hub.map_or(0, |it| it.behind(&looked).len());
+        (0..behind).for_each(|_| self.world.count(Situation::FoundByLook));
+        Ok(heads)
+    }
+
     async fn find_message(
         &self,
         id: SessionId,

@@ -30,6 +30,10 @@ pub struct Client {
 /// So long before the session may end, at the least and at the most, a user comes back.
 const RETURN_MS: (u64, u64) = (3_000, 8_000);
 
+/// A look comes every 30 s, a moment later what it has found. One that failed, and a read that did, is tried
+/// again within 4 s.
+pub const LATE_MS_MAX: u64 = 40_000;
+
 /// What a client expects of one socket.
 struct Expected {
     life: u64,
@@ -164,7 +168,8 @@ impl Client {
                 () = tokio::time::sleep_until(beat_at) => {
                     let is_quiet = matches!(
                         self.talk.character.hush, Hush::Sleeps | Hush::SpeaksAtTheEdge);
-                    if !(self.is_hushed() && is_quiet) {
+                    let listens = world.plan.listens && !world.is_active();
+                    if !(self.is_hushed() && is_quiet) && !listens {
                         send(&link, "HEARTBEAT", "{}");
                     }
                     beat_at = Instant::now() + Duration::from_secs(5);
@@ -468,6 +473,7 @@ impl Client {
         if event.timestamp < expected.newest_at.as_str() {
             self.wrong("time runs backwards", event);
         }
+        self.check_late(event);
         event.timestamp.clone_into(&mut expected.newest_at);
         expected.is_ended |= event.is("SESSION_END");
         expected.next = sequence + 1;
@@ -479,6 +485,19 @@ impl Client {
         self.take_echo(event);
         if expected.is_ended {
             self.talk.known.lock().is_ended = true;
+        }
+    }
+
+    /// Whatever was lost before, a socket that is sound is sent everything in time.
+    fn check_late(&self, event: &Frame<'_>) {
+        let now_ms = self.world.ms();
+        let sound_since_ms =
+            self.talk.known.lock().clients.get(&self.number).and_then(|it| it.sound_since_ms);
+        let committed_ms = self.world.committed_ms(self.talk.id, event.sequence.unwrap_or(0));
+        let Some((sound_ms, committed_ms)) = sound_since_ms.zip(committed_ms) else { return };
+        let since_ms = sound_ms.max(committed_ms).max(self.world.plan.active_ms);
+        if now_ms > since_ms + LATE_MS_MAX {
+            self.wrong(&format!("{} ms late", now_ms - since_ms), event);
         }
     }
 

@@ -19,6 +19,7 @@ use segue_server::{
     directory::Directory,
     hub::Hub,
     jobs::Workers,
+    lookout::Lookout,
     node::{Node, Outcome, Sources},
 };
 use segue_store::MemoryStore;
@@ -228,6 +229,15 @@ impl World {
         self.chronicle(|it| it.commits.get(&id).and_then(|it| it.last()).map_or(0, |it| it.at_ms))
     }
 
+    /// When an event was committed.
+    pub fn committed_ms(&self, id: SessionId, sequence: u64) -> Option<u64> {
+        let is_it = |it: &Entry| it.event.is_visible() && it.reached.0 == sequence;
+        self.chronicle(|it| {
+            let mut commits = it.commits.get(&id)?.iter().rev();
+            Some(commits.find(|it| it.entries.iter().any(is_it))?.at_ms)
+        })
+    }
+
     /// When the bot was first asked to join.
     pub fn joined_ms(&self, id: SessionId) -> Option<u64> {
         let is_join = |it: &Entry| matches!(it.event, segue_core::Event::JoinRequested { .. });
@@ -362,7 +372,8 @@ impl World {
             let stop = stop.clone();
             async move { workers.run(stop, grace).await }
         });
-        let tasks = vec![run.abort_handle()];
+        let lookout = tokio::spawn(Lookout::new(&node, &hub).run(stop.clone()));
+        let tasks = vec![run.abort_handle(), lookout.abort_handle()];
         let up = Incarnation { life, node, hub, connectors, stop: stop.clone(), tasks };
         world.slots.lock()[place] = Slot::Up(Box::new(up));
         world.note_up();

@@ -82,6 +82,32 @@ pub fn session_key(reader: &Connection, id: &IdBytes) -> rusqlite::Result<Option
     select.query_row([id], |row| row.get(0)).optional()
 }
 
+/// Where each of many logs ends; zero for one that does not exist.
+pub fn heads(
+    reader: &Connection,
+    unindexed: &Unindexed,
+    ids: &[IdBytes],
+) -> rusqlite::Result<Vec<Position>> {
+    // All of what is in memory first, and then the index, as it is at one moment.
+    let unindexed = unindexed.at_once(reader)?;
+    let newest: Vec<Option<i64>> =
+        ids.iter().map(|id| unindexed.head(reader, id)).collect::<Result<_, _>>()?;
+    let moment = reader.unchecked_transaction()?;
+    let mut heads = Vec::with_capacity(ids.len());
+    for (id, newest) in ids.iter().zip(newest) {
+        let head = match newest {
+            Some(head) => head,
+            None => indexed_head(&moment, id)?,
+        };
+        heads.push(Position(from_column(head)));
+    }
+    Ok(heads)
+}
+
+fn indexed_head(reader: &Connection, id: &IdBytes) -> rusqlite::Result<i64> {
+    session_key(reader, id)?.map_or(Ok(0), |key| segments::head(reader, key))
+}
+
 /// A part of a log, and whether it went on behind it.
 pub fn entries(
     reader: &Connection,

@@ -82,6 +82,14 @@ impl Unindexed {
         Ok(Self::Here(Arc::new(tail)))
     }
 
+    /// Where the log of a session ends, if that is not indexed.
+    pub fn head(&self, reader: &Connection, id: &IdBytes) -> rusqlite::Result<Option<i64>> {
+        match self {
+            Self::Here(tail) => Ok(tail.head(id)),
+            Self::InLog => Ok(self.after(reader, id, 0)?.last().map(|it| it.position)),
+        }
+    }
+
     /// What is behind a position of a session, and perhaps some of it indexed by now.
     pub fn after(
         &self,

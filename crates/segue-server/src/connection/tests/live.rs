@@ -155,13 +155,32 @@ fn a_read_that_fails_between_batches_delays_them_and_loses_nothing() {
     assert_eq!(bench.sequences(), (1..=601).collect::<Vec<u64>>());
 }
 
+/// The node looks for all its connections at once.
 #[test]
-fn a_last_push_that_got_lost_is_found_by_a_look() {
+fn a_connection_that_waits_for_nothing_does_not_look_by_itself() {
     let mut bench = live();
+    bench.reads = Reads::Held;
     bench.log.users(1);
-    bench.run_until(60_000);
-    let seen = bench.seen();
-    assert!(seen.contains(&"@30000 4 USER_MESSAGE".to_owned()), "{seen:?}");
+    bench.wakes = 0;
+    bench.run_until(39_999);
+    assert_eq!((bench.seen(), bench.wakes), (none(), 0));
+    assert_eq!(bench.connection.known(), Position(3));
+    bench.handle(Input::Behind);
+    bench.answer();
+    assert_eq!(bench.seen(), ["@39999 read after 3", "@39999 4 USER_MESSAGE"]);
+    assert_eq!(bench.connection.known(), Position(4));
+    bench.run_until(79_000);
+    assert_eq!(bench.seen(), ["@40000 ping"]);
+}
+
+/// What was heard of and cannot be read yet is not for the node to find.
+#[test]
+fn a_connection_knows_of_what_it_was_told_before_it_has_it() {
+    let mut bench = live();
+    bench.reads = Reads::Failing;
+    bench.log.users(3);
+    bench.push(&[6]);
+    assert_eq!(bench.connection.known(), Position(6));
 }
 
 #[test]

@@ -17,6 +17,8 @@ enum Happens {
     /// The newest entries are pushed, as a broker does that works.
     PushNewest(usize),
     Behind,
+    /// The node looks for lost pushes.
+    Look,
     /// The read under way comes back, with what the log held when it began.
     Answer,
     /// The read under way fails.
@@ -51,6 +53,7 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(from, count)| Happens::Push { from, count }),
         5 => (1..4_usize).prop_map(Happens::PushNewest),
         1 => Just(Happens::Behind),
+        1 => Just(Happens::Look),
         5 => Just(Happens::Answer),
         1 => Just(Happens::Fail),
         6 => prop_oneof![0..15_u64, 0..9_000_u64].prop_map(Happens::Pass),
@@ -91,6 +94,7 @@ fn happen(bench: &mut Bench, what: &Happens) {
             bench.handle(Input::Pushed(&items));
         }
         Happens::Behind => bench.handle(Input::Behind),
+        Happens::Look => look(bench),
         Happens::Answer if !bench.held.is_empty() => bench.answer(),
         Happens::Fail if !bench.held.is_empty() && !bench.frames.is_empty() => {
             bench.held.clear();
@@ -105,6 +109,13 @@ fn happen(bench: &mut Bench, what: &Happens) {
         }
         Happens::Heartbeat => bench.heartbeat(),
         Happens::Pong => bench.handle(Input::Sign),
+    }
+}
+
+/// What the node does now and then.
+fn look(bench: &mut Bench) {
+    if bench.connection.known() < bench.log.head() {
+        bench.handle(Input::Behind);
     }
 }
 
@@ -149,7 +160,9 @@ fn settle(bench: &mut Bench) {
     while !bench.held.is_empty() {
         bench.answer();
     }
-    let until = bench.now - bench.opened_at + 2 * limits::LOOK_INTERVAL_MS;
+    look(bench);
+    // Whatever it knows of, it reads by itself.
+    let until = bench.now - bench.opened_at + 60_000;
     while bench.now - bench.opened_at < until {
         let next = bench.now - bench.opened_at + 5_000;
         bench.run_until(next);
@@ -183,7 +196,7 @@ fn check_frames(bench: &Bench) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// With nothing to do a connection wakes for its looks, its pings and the bot's thinking.
+/// With nothing to do a connection wakes for its pings, and while the bot is at work.
 fn check_rest(bench: &mut Bench) {
     bench.wakes = 0;
     let at = bench.now - bench.opened_at;

@@ -86,6 +86,7 @@ switched! {
     load(id: SessionId) -> Option<Session>;
     read(id: SessionId, after: Position, limit: ReadLimit) -> Page;
     position_of(id: SessionId, cursor: Sequence) -> Position;
+    heads(ids: &[SessionId]) -> Vec<Position>;
     find_message(id: SessionId, key: &MessageKey) -> Option<Entry>;
     bot_state(id: SessionId) -> Option<String>;
     claim_jobs(

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use segue_core::{
-    AttemptId, Entry, Event, Position, Sequence, Session, Turn, TurnOutcome,
+    AttemptId, Entry, Event, Position, Sequence, Session, SessionId, Turn, TurnOutcome,
     ports::{Page, ReadLimit, Store},
 };
 
-use crate::support::{ALL, create, draft, joined, log, record, says};
+use crate::support::{ALL, create, draft, joined, log, record, says, unique};
 
 async fn page(store: &Arc<dyn Store>, session: &Session, after: u64, limit: ReadLimit) -> Page {
     store.read(session.id, Position(after), limit).await.unwrap()
@@ -70,6 +70,34 @@ pub async fn a_page_has_at_least_one_entry(store: &Arc<dyn Store>) {
         let last = page(store, &session, 9, limit).await;
         assert_eq!((positions(&last), last.more), (vec![10], false), "{limit:?}");
     }
+}
+
+pub async fn heads_are_where_the_logs_end(store: &Arc<dyn Store>) {
+    let ten = session_of_ten(store).await;
+    let one = create(store.as_ref(), 1).await;
+    let unknown = SessionId(unique());
+    let heads = async |ids: &[SessionId]| store.heads(ids).await.unwrap();
+    assert_eq!(heads(&[one.id, unknown, ten.id]).await, [1, 0, 10].map(Position));
+    assert_eq!(heads(&[ten.id, ten.id]).await, [10, 10].map(Position));
+    assert_eq!(heads(&[]).await, []);
+    record(store.as_ref(), draft(&one, 2, vec![joined(), says("x")]).commit()).await;
+    assert_eq!(heads(&[ten.id, one.id]).await, [10, 3].map(Position));
+    store.delete_session(ten.id, 1, "ann").await.unwrap();
+    assert_eq!(heads(&[ten.id, one.id]).await, [0, 3].map(Position));
+}
+
+/// More than one read of a store gives.
+pub async fn heads_of_thousands_come_in_their_order(store: &Arc<dyn Store>) {
+    let session = create(store.as_ref(), 1).await;
+    let mut ids: Vec<SessionId> = (0..3_000).map(|_| SessionId(unique())).collect();
+    let places = [0, 999, 1_000, 2_500, 2_999];
+    for it in places {
+        ids[it] = session.id;
+    }
+    let heads = store.heads(&ids).await.unwrap();
+    assert_eq!(heads.len(), ids.len());
+    let found = heads.iter().enumerate().filter(|(_, it)| **it == Position(1));
+    assert_eq!(found.map(|(place, _)| place).collect::<Vec<_>>(), places);
 }
 
 /// Entries with their sequences, of which a bar is an internal one:

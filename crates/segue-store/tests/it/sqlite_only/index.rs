@@ -165,6 +165,9 @@ impl Twins {
                     self.model.find_message(id, &key).await
                 );
             }
+            let known = self.sessions.iter().chain(&self.deleted);
+            let ids: Vec<SessionId> = known.map(|it| it.id).collect();
+            assert_eq!(store.heads(&ids).await, self.model.heads(&ids).await);
             for session in &self.deleted {
                 assert_eq!(log(store, session.id).await, []);
                 assert_eq!(store.load(session.id).await, Ok(None));
@@ -212,9 +215,9 @@ async fn a_log_that_is_indexed_in_part_is_the_same_log() {
     }
 }
 
-/// A list takes its time, and batches end meanwhile.
+/// They take their time, and batches end meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_beside_a_busy_writer_never_shows_an_older_state() {
+async fn lists_and_heads_beside_a_busy_writer_never_show_an_older_state() {
     let folder = tempfile::tempdir().unwrap();
     let pace = IndexPace { batch_entries: 1, step_entries: 64 };
     let store = open_with(&path_in(&folder), hooks(pace, &Arc::default()));
@@ -224,6 +227,7 @@ async fn a_list_beside_a_busy_writer_never_shows_an_older_state() {
         let commit = draft(&session, 1, vec![started(&session)]).commit();
         sessions.push(record(&*store, commit).await);
     }
+    let ids: Vec<SessionId> = sessions.iter().map(|it| it.id).collect();
     let writing = tokio::spawn({
         let store = Arc::clone(&store);
         async move {
@@ -236,11 +240,17 @@ async fn a_list_beside_a_busy_writer_never_shows_an_older_state() {
         }
     });
     let mut heads: HashMap<SessionId, Position> = HashMap::new();
+    let mut ends = heads.clone();
     while !writing.is_finished() {
         for listed in store.list(&SessionQuery::first(100)).await.unwrap() {
             let head = listed.session.state.head;
             let before = heads.insert(listed.session.id, head).unwrap_or_default();
             assert!(head >= before, "{head:?} after {before:?}");
+        }
+        // A map of its own: a state is seen a moment before what it folds is told to anybody.
+        for (id, head) in ids.iter().zip(store.heads(&ids).await.unwrap()) {
+            let before = ends.insert(*id, head).unwrap_or_default();
+            assert!(head >= before, "the log ends at {head:?} after {before:?}");
         }
     }
     writing.await.unwrap();
