@@ -1,7 +1,7 @@
 //! What the server does when there is more to do than can be done, and with clients that take their
 //! time.
 
-use segue_server::server::Tweaks;
+use segue_server::{limits, server::Tweaks};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     bare::Bare,
-    support::{Bot, Hold, Logs, Running, Setup, events_of, within},
+    support::{Bot, Hold, Logs, Running, Setup, Switch, events_of, within},
     wire,
 };
 
@@ -53,6 +53,37 @@ async fn while_the_store_keeps_users_waiting_new_sessions_are_refused_and_live_o
     .await;
     server.session(json!({})).await;
     assert_eq!(logs.lines_with("no longer overloaded").len(), 1);
+}
+
+/// After a crash everybody comes back at once, and somebody new among them.
+#[tokio::test]
+async fn who_begins_a_conversation_does_not_wait_for_all_who_come_back() {
+    let setup = Setup::new(&Bot::start().await).sqlite();
+    let setup = setup.limits("handshakes_per_second = 0\nsockets_per_second = 0");
+    let server = setup.start().await;
+    let mut sessions = Vec::new();
+    for _ in 0..limits::RESUMES_AT_ONCE_MAX + 10 {
+        sessions.push(server.session(json!({})).await);
+    }
+    server.stop().await;
+    let switch = Switch::default();
+    switch.hold(sessions.iter().map(|it| it.id.parse().unwrap()));
+    let server = setup.start_with(switch.tweaks()).await;
+    let mut returning = tokio::task::JoinSet::new();
+    for mut session in sessions {
+        session.address = server.address();
+        returning.spawn(async move { session.open_from(1).await.expect("EVENT_BATCH").await });
+    }
+    within("as many as may to ask for their sessions", async {
+        while switch.waiting() < limits::RESUMES_AT_ONCE_MAX {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.session(json!({})).await.open_joined().await;
+    assert_eq!(switch.waiting(), limits::RESUMES_AT_ONCE_MAX);
+    switch.hold([]);
+    within("the others to have their turn", returning.join_all()).await;
 }
 
 async fn connect(server: &Running) -> TcpStream {

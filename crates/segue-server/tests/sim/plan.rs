@@ -21,6 +21,18 @@ pub struct Weather {
     pub delay_ms_max: u64,
 }
 
+/// What is special about a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Plain,
+    /// Whoever takes a turn over from a worker that hangs dies of it.
+    TakersDie,
+    /// What is loaded is often an old state by the time it arrives.
+    LateLoads,
+    /// Once nothing misbehaves any more, clients only listen: nothing wakes their connections.
+    Listens,
+}
+
 /// What is fixed of a world from its beginning.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -33,12 +45,7 @@ pub struct Plan {
     pub has_greeting: bool,
     /// So many of a thousand things that a client does are a stop of the bot.
     pub stops_permille: u64,
-    /// Whoever takes a turn over from a worker that hangs dies of it.
-    pub takers_die: bool,
-    /// What is loaded is often an old state by the time it arrives.
-    pub has_late_loads: bool,
-    /// Once nothing misbehaves any more, clients only listen: nothing wakes their connections.
-    pub listens: bool,
+    pub kind: Kind,
     /// Until then everything may misbehave.
     pub active_ms: u64,
     /// Until then everything comes to rest.
@@ -51,12 +58,16 @@ impl Plan {
     pub fn new(seed: u64, dice: &Dice) -> Self {
         // Not for the dice to say: worlds that found a fault before there were these kinds have to
         // stay what they were.
-        let (takers_die, has_late_loads) = (seed % 10 == 3, seed % 10 == 5);
-        let listens = seed % 10 == 8;
+        let kind = match seed % 10 {
+            3 => Kind::TakersDie,
+            5 => Kind::LateLoads,
+            8 => Kind::Listens,
+            _ => Kind::Plain,
+        };
         let mut nodes = usize::try_from(dice.pick(&[1, 2, 2, 3])).unwrap();
         let mut limits = limits(dice, nodes);
         let mut active_ms = dice.pick(&[15_000, 30_000, 50_000, 50_000]);
-        if takers_die {
+        if kind == Kind::TakersDie {
             // Others to take turns over, and turns that outlive two leases.
             nodes = nodes.max(2);
             (limits.turn_silence_seconds, limits.turn_seconds) = (60, 60);
@@ -66,12 +77,12 @@ impl Plan {
         let rest_ms = (limits.turn_seconds * 1_000).max(60_000) + 45_000;
         let ending_ms = ending_ms(dice, &limits);
         let mut weather = weather(dice);
-        if listens {
+        if kind == Kind::Listens {
             weather.loses_permille = 300;
             limits.idle_seconds = 660;
             (limits.ping_after_seconds, limits.ping_timeout_seconds) = (120, 40);
         }
-        if has_late_loads {
+        if kind == Kind::LateLoads {
             // What fails is forgotten, and then an old state can be remembered.
             weather.fails_before_permille = 200;
         }
@@ -82,9 +93,7 @@ impl Plan {
             chaos_ms: dice.pick(&[0, 6_000, 12_000, 12_000, 25_000]),
             has_greeting: dice.percent(30),
             stops_permille: if seed % 5 == 1 { 150 } else { 0 },
-            takers_die,
-            has_late_loads,
-            listens,
+            kind,
             active_ms,
             end_ms: active_ms + rest_ms + ending_ms,
             ending_ms,

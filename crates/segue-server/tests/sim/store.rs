@@ -19,7 +19,7 @@ use segue_core::{
     },
 };
 
-use crate::{situations::Situation, world::World};
+use crate::{plan::Kind, situations::Situation, world::World};
 
 /// One life of a node, from its start to its crash or stop.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Store for NodeStore {
         self.before("load").await?;
         let session = self.world.store.load(id).await?;
         let (dice, plan) = (&self.world.dice, &self.world.plan);
-        if plan.has_late_loads && self.world.is_active() && dice.percent(60) {
+        if plan.kind == Kind::LateLoads && self.world.is_active() && dice.percent(60) {
             tokio::time::sleep(Duration::from_millis(dice.within(50, 1_200))).await;
         }
         self.after("load").await?;

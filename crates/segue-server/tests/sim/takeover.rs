@@ -10,14 +10,14 @@ use segue_core::{Event, ports::Commit};
 use segue_server::limits;
 use tokio::time::sleep;
 
-use crate::{dice::Dice, situations::Situation, store::Life, world::World};
+use crate::{dice::Dice, plan::Kind, situations::Situation, store::Life, world::World};
 
 impl World {
     /// Freezes nodes that run turns, each for two leases: its own and that of whoever comes next. It
     /// has dice of its own: the other worlds stay as they are.
     pub async fn hang(world: Arc<Self>) {
         let dice = Dice::new(!world.seed);
-        while world.is_active() && world.plan.takers_die {
+        while world.is_active() && world.plan.kind == Kind::TakersDie {
             sleep(Duration::from_millis(dice.within(500, 3_000))).await;
             let Some(life) = world.somebody_at_work(&dice) else { continue };
             let until_ms = world.ms() + 2 * limits::JOB_LEASE_MS + dice.within(500, 6_000);
@@ -44,7 +44,7 @@ impl World {
     pub fn dies_of(&self, life: &Life, commit: &Commit) -> bool {
         let is_start =
             commit.entries.iter().any(|it| matches!(it.event, Event::TurnStarted { .. }));
-        if !self.plan.takers_die || !self.is_active() || !is_start {
+        if self.plan.kind != Kind::TakersDie || !self.is_active() || !is_start {
             return false;
         }
         let id = commit.session.id;

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::{
     frames::{Frame, parse},
+    plan::Kind,
     situations::Situation,
     socket::{Heard, Link, is_end},
     talk::{Hush, Key, Progress, Sent, Talk},
@@ -166,10 +167,10 @@ impl Client {
                     act_at = Instant::now() + self.until_next_act();
                 }
                 () = tokio::time::sleep_until(beat_at) => {
-                    let is_quiet = matches!(
+                    let is_quiet = self.is_hushed() && matches!(
                         self.talk.character.hush, Hush::Sleeps | Hush::SpeaksAtTheEdge);
-                    let listens = world.plan.listens && !world.is_active();
-                    if !(self.is_hushed() && is_quiet) && !listens {
+                    let listens = world.plan.kind == Kind::Listens && !world.is_active();
+                    if !is_quiet && !listens {
                         send(&link, "HEARTBEAT", "{}");
                     }
                     beat_at = Instant::now() + Duration::from_secs(5);

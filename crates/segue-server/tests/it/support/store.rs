@@ -1,8 +1,11 @@
 //! A store that can be away.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -14,6 +17,7 @@ use segue_core::{
     },
 };
 use segue_server::server::Tweaks;
+use tokio::sync::watch;
 
 /// Takes the store away, or only its jobs, and brings it back.
 #[derive(Clone, Default)]
@@ -21,6 +25,7 @@ pub struct Switch {
     is_off: Arc<AtomicBool>,
     is_without_jobs: Arc<AtomicBool>,
     has_fault: Arc<AtomicBool>,
+    held: Arc<watch::Sender<BTreeSet<SessionId>>>,
 }
 
 impl Switch {
@@ -44,6 +49,16 @@ impl Switch {
     /// Whoever reads a log meets a fault, and not only a store that is away.
     pub fn broken(&self) {
         self.has_fault.store(true, Ordering::SeqCst);
+    }
+
+    /// The states of these sessions are not to be had until others are named.
+    pub fn hold(&self, ids: impl IntoIterator<Item = SessionId>) {
+        self.held.send_replace(ids.into_iter().collect());
+    }
+
+    /// How many wait for one of them.
+    pub fn waiting(&self) -> usize {
+        self.held.receiver_count()
     }
 
     /// The store answers again.
@@ -73,6 +88,14 @@ macro_rules! switched {
     ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)+) => {
         #[async_trait]
         impl Store for Switched {
+            async fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+                self.switch.check("load")?;
+                if self.switch.held.borrow().contains(&id) {
+                    let freed = |it: &BTreeSet<SessionId>| !it.contains(&id);
+                    let _ = self.switch.held.subscribe().wait_for(freed).await;
+                }
+                self.store.load(id).await
+            }
             $(async fn $name(&self, $($arg: $kind),*) -> Result<$out, StoreError> {
                 self.switch.check(stringify!($name))?;
                 self.store.$name($($arg),*).await
@@ -83,7 +106,6 @@ macro_rules! switched {
 
 switched! {
     append(commit: &Commit) -> Appended;
-    load(id: SessionId) -> Option<Session>;
     read(id: SessionId, after: Position, limit: ReadLimit) -> Page;
     position_of(id: SessionId, cursor: Sequence) -> Position;
     heads(ids: &[SessionId]) -> Vec<Position>;

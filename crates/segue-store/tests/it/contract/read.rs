@@ -91,8 +91,8 @@ pub async fn heads_of_thousands_come_in_their_order(store: &Arc<dyn Store>) {
     let session = create(store.as_ref(), 1).await;
     let mut ids: Vec<SessionId> = (0..3_000).map(|_| SessionId(unique())).collect();
     let places = [0, 999, 1_000, 2_500, 2_999];
-    for it in places {
-        ids[it] = session.id;
+    for place in places {
+        ids[place] = session.id;
     }
     let heads = store.heads(&ids).await.unwrap();
     assert_eq!(heads.len(), ids.len());
