@@ -27,7 +27,7 @@ pub const GROUP_MS_MAX: u64 = 100;
 /// for the processors.
 pub const READERS: usize = 4;
 
-/// Where so many logs end is read in one go. It takes some 5 ms, in which one of those connections is
+/// Where so many logs end is read in one go. It takes some 4 ms, in which one of those connections is
 /// busy; whoever asks for more waits for its turn again.
 pub const HEADS_OF_ONE_READ: usize = 1_000;
 
