@@ -239,7 +239,9 @@ fn with_output(run: impl AsyncFnOnce(&mut dyn Write) -> Done) -> Done {
 fn log(env: &Environment, default: &str) {
     let filter = env.get("SEGUE_LOG").map_or(default, String::as_str);
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Where the log cannot be written, that cannot be either: whoever logs would panic.
+    let log = tracing_subscriber::fmt().log_internal_errors(false);
+    let log = log.with_env_filter(filter).with_writer(io::stderr);
     let format = env.get("SEGUE_LOG_FORMAT").map_or("text", String::as_str);
     if format == "json" {
         return log.json().init();

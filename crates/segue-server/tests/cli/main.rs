@@ -110,6 +110,24 @@ fn serve(folder: &TempDir, word: &str) -> (Child, Vec<String>) {
     (child, lines)
 }
 
+/// Whoever logs must not fail for it: threads of the store would.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let folder = TempDir::new().unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = segue(&folder)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("SEGUE_LOG", "debug")
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    lines_up_to(&mut child, "listens on");
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// What the README says is enough to begin with is enough.
 #[test]
 fn the_configuration_of_the_readme_leads_to_a_conversation() {

@@ -138,7 +138,7 @@ pub fn delete(
         .delete(connection, key)
         .and_then(|()| remove(connection, key, bytes))
         .and_then(|()| record(connection, &deletion));
-    connection.pragma_update(None, "secure_delete", false)?;
+    connection.pragma_update(None, "secure_delete", "fast")?;
     removed?;
     writing.known.remove(&bytes);
     // It may have lived.

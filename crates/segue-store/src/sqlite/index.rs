@@ -5,14 +5,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use segue_core::SessionId;
+use tracing::error;
 
 use super::checkpoint::carry_over;
 use super::codec::{EntryRow, IdBytes};
-use super::log::{self, Appender};
+use super::log::{self, Appender, broken};
 use super::options::IndexPace;
 use super::segments::{self, Segment};
 use super::tail::{Tail, UnindexedEntry, in_log, indexed_to};
-use crate::limits::{INDEX_BATCH_BYTES, UNINDEXED_BYTES_MAX};
+use crate::limits::{INDEX_BATCH_BYTES, SEGMENT_ENTRIES, UNINDEXED_BYTES_MAX};
 
 /// What the writer knows of entries that are not indexed.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub struct Index {
     batch: Batch,
     /// Sessions that the transaction at work deletes.
     deleted: HashSet<i64>,
+    /// Sessions whose index was found to be damaged, by key and id.
+    damaged: Vec<(i64, IdBytes)>,
     pace: IndexPace,
 }
 
@@ -43,8 +47,8 @@ struct Batch {
     reached: usize,
     /// The newest chunk of the log with one of them.
     up_to: i64,
-    /// Sessions that were deleted since the batch was begun.
-    deleted: HashSet<i64>,
+    /// Sessions that were deleted since the batch was begun, or whose index is damaged.
+    left_out: HashSet<i64>,
 }
 
 impl Index {
@@ -114,13 +118,13 @@ impl Index {
         self.log.finish(connection)?;
         self.deleted.insert(key);
         let mut places = Vec::new();
-        segments::walk(connection, key, 0, |place, _| {
-            places.push(place);
+        segments::walk(connection, key, 0, |it| {
+            places.push(it.place);
             Ok(true)
         })?;
         let unindexed = self.batch.entries.iter().chain(&self.waiting).chain(&self.appended);
         places.extend(unindexed.filter(|it| it.key == key).map(|it| it.place));
-        log::delete(connection, &mut places)?;
+        log::delete(connection, key, &mut places)?;
         segments::delete(connection, key)
     }
 
@@ -134,20 +138,39 @@ impl Index {
         self.index(connection, if is_too_much { usize::MAX } else { step })
     }
 
+    /// Sessions whose index was found to be damaged since this was asked last: what is remembered of
+    /// them must not hide it.
+    pub fn take_damaged(&mut self) -> Vec<(i64, IdBytes)> {
+        std::mem::take(&mut self.damaged)
+    }
+
     /// Indexes at least so many entries of the batch, or all of it.
     fn index(&mut self, connection: &Connection, entries: usize) -> rusqlite::Result<()> {
-        let Self { batch, deleted, .. } = self;
+        let Self { batch, deleted, damaged, .. } = self;
         if batch.entries.is_empty() {
             return Ok(());
         }
         let goal = batch.entries.len().min(batch.done.saturating_add(entries));
         while batch.reached < goal {
             let left = &batch.entries[batch.reached..];
-            let of_session = left.iter().take_while(|it| it.key == left[0].key).count();
-            let key = left[0].key;
-            let is_deleted = batch.deleted.contains(&key) || deleted.contains(&key);
-            batch.reached +=
-                if is_deleted { of_session } else { extend(connection, key, &left[..of_session])? };
+            let UnindexedEntry { key, session, .. } = left[0];
+            let of_session = left.iter().take(SEGMENT_ENTRIES).take_while(|it| it.key == key);
+            let of_session = &left[..of_session.count()];
+            if batch.left_out.contains(&key) || deleted.contains(&key) {
+                batch.reached += of_session.len();
+                continue;
+            }
+            match extend(connection, key, of_session) {
+                Ok(extended) => batch.reached += extended,
+                // Of one session, and not of those whose writes these are: they shall not wait for it.
+                Err(cause) if is_damaged(&cause) => {
+                    let id = SessionId(u128::from_be_bytes(session));
+                    error!(session.id = %id, "the index of session {id} is damaged: the session cannot be read any more");
+                    batch.left_out.insert(key);
+                    damaged.push((key, session));
+                }
+                Err(cause) => return Err(cause),
+            }
         }
         if batch.reached == batch.entries.len() {
             connection.prepare_cached("update indexed set chunk = ?1")?.execute([batch.up_to])?;
@@ -222,7 +245,7 @@ impl Index {
         self.tail.remove(known.filter(of_deleted).map(|it| (it.session, i64::MAX)));
         self.appended.retain(|it| !deleted.contains(&it.key));
         self.waiting.retain(|it| !deleted.contains(&it.key));
-        self.batch.deleted.extend(deleted);
+        self.batch.left_out.extend(deleted);
     }
 }
 
@@ -237,6 +260,9 @@ fn extend(
     let head = last.as_ref().map_or(0, Segment::last);
     let known = entries.partition_point(|it| it.row.position <= head);
     let Some(first) = entries.get(known) else { return Ok(known) };
+    if first.row.position != head + 1 {
+        return Err(broken());
+    }
     let anew = || Segment::new(key, first.row.position, first.place.chunk);
     let push =
         |segment: &mut Segment, it: &UnindexedEntry| segment.push(it.place, it.row.message_key);
@@ -248,6 +274,10 @@ fn extend(
     }
     segment.write(connection)?;
     Ok(known + added)
+}
+
+fn is_damaged(cause: &rusqlite::Error) -> bool {
+    matches!(cause, rusqlite::Error::FromSqlConversionFailure(..))
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ impl Keys {
             return Ok(known.contains(&fingerprint));
         }
         let mut known: HashSet<_> = unindexed().map(Fingerprint::of).collect();
-        segments::walk(connection, session, 0, |_, key| {
-            known.extend(key);
+        segments::walk(connection, session, 0, |it| {
+            known.extend(it.key);
             Ok(true)
         })?;
         let may_have = known.contains(&fingerprint);
@@ -55,6 +55,13 @@ impl Keys {
         }
         self.count += room;
         self.sessions.insert(session, known);
+    }
+
+    /// Forgets those of a session: they are read again.
+    pub fn forget(&mut self, session: i64) {
+        if let Some(known) = self.sessions.remove(&session) {
+            self.count -= known.len() + KNOWN_KEYS_OF_SESSION;
+        }
     }
 
     /// A message with this key is appended.

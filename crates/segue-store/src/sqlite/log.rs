@@ -39,8 +39,8 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Behind everything that was ever in the log. `indexed` is the chunk up to which it is indexed:
-    /// the numbers of those that were deleted are not given again.
+    /// Behind everything that is in the log. `indexed` is the chunk up to which it is indexed: what has
+    /// a number below it counts as indexed, also when everything up to there was deleted.
     pub fn open(connection: &Connection, indexed: i64) -> rusqlite::Result<Self> {
         let newest = newest_chunk(connection)?.max(indexed);
         Ok(Self { newest, ..Self::default() })
@@ -165,8 +165,10 @@ fn id_bytes(bytes: &[u8]) -> rusqlite::Result<IdBytes> {
     bytes.try_into().map_err(|_| broken())
 }
 
-fn broken() -> rusqlite::Error {
-    let cause = "a chunk of the log cannot be read".into();
+/// What stands there is not what must stand there: somebody else wrote into the database, or the disk
+/// lost something.
+pub fn broken() -> rusqlite::Error {
+    let cause = "the log and its index are damaged".into();
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, cause)
 }
 
@@ -185,8 +187,14 @@ impl<'a> LogReader<'a> {
         Ok(Self { select, chunk: 0, records: Vec::new() })
     }
 
-    /// The entry at a place; `None` where its session was deleted.
-    pub fn entry(&mut self, place: Place) -> rusqlite::Result<Option<EntryRow>> {
+    /// The entry at a place, which must be that of this session with this position; `None` where it
+    /// was deleted.
+    pub fn entry(
+        &mut self,
+        place: Place,
+        session: i64,
+        position: i64,
+    ) -> rusqlite::Result<Option<EntryRow>> {
         if self.chunk != place.chunk {
             let Self { select, records, .. } = self;
             let found = select.query_row([place.chunk], |row| {
@@ -200,8 +208,21 @@ impl<'a> LogReader<'a> {
             }
             self.chunk = place.chunk;
         }
-        let Some(record) = Records(&self.records).nth(place.slot.into()) else { return Ok(None) };
-        Ok(parse(record?)?.map(|it| it.row))
+        if self.records.is_empty() {
+            return Ok(None);
+        }
+        for (slot, record) in (0..).zip(Records(&self.records)) {
+            let record = record?;
+            if slot == place.slot {
+                return match parse(record)? {
+                    Some(it) if it.session != session || it.row.position != position => {
+                        Err(broken())
+                    }
+                    found => Ok(found.map(|it| it.row)),
+                };
+            }
+        }
+        Err(broken())
     }
 }
 
@@ -231,8 +252,8 @@ pub fn walk(
     Ok(())
 }
 
-/// Takes entries out of the log. What they were is overwritten if `secure_delete` is on.
-pub fn delete(connection: &Connection, places: &mut [Place]) -> rusqlite::Result<()> {
+/// Takes entries of a session out of the log. What they were is overwritten if `secure_delete` is on.
+pub fn delete(connection: &Connection, session: i64, places: &mut [Place]) -> rusqlite::Result<()> {
     places.sort_unstable();
     let mut select = connection.prepare_cached("select records from log where chunk = ?1")?;
     let mut update = connection.prepare_cached("update log set records = ?2 where chunk = ?1")?;
@@ -245,10 +266,14 @@ pub fn delete(connection: &Connection, places: &mut [Place]) -> rusqlite::Result
         let mut is_empty = true;
         for (slot, record) in (0..).zip(Records(&records)) {
             let record = record?;
-            if places.iter().any(|it| it.slot == slot) || record.len() == 4 {
+            if places.iter().any(|it| it.slot == slot) {
+                // Never what somebody else has said.
+                if parse(record)?.is_some_and(|it| it.session != session) {
+                    return Err(broken());
+                }
                 left.extend_from_slice(&[0; 4]);
             } else {
-                is_empty = false;
+                is_empty &= record.len() == 4;
                 left.extend_from_slice(record);
             }
         }

@@ -1,6 +1,7 @@
 //! What the opener may say, and what SQLite says of itself.
 
 use std::fmt;
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -88,7 +89,8 @@ impl fmt::Debug for Hooks {
 /// What was acknowledged before is in the log; the next start reads what else is. To go on would be
 /// to acknowledge what may be lost.
 fn end_process(cause: &str) {
-    error!(cause, "the store ends the process: {cause}");
+    // Also where nothing can be said any more.
+    let _said = catch_unwind(|| error!(cause, "the store ends the process: {cause}"));
     std::process::abort();
 }
 

@@ -11,7 +11,7 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
 };
-use super::log::LogReader;
+use super::log::{LogReader, broken};
 use super::segments;
 use super::tail::Unindexed;
 
@@ -55,8 +55,9 @@ pub fn walk(
     // Mostly somebody wants the newest, and they are here.
     if unindexed.first().is_none_or(|it| it.position > after + 1) {
         let mut log = LogReader::new(reader)?;
-        segments::walk(reader, key, after.saturating_add(1), |place, _| {
-            let Some(row) = log.entry(place)? else { return Ok(true) };
+        segments::walk(reader, key, after.saturating_add(1), |it| {
+            // Read while the index is: there it is as it was then.
+            let row = log.entry(it.place, key, it.position)?.ok_or_else(broken)?;
             shown = row.position;
             wants_more = take(Arc::new(row));
             Ok(wants_more)

@@ -225,7 +225,9 @@ fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
         change.pragma_update(None, "user_version", number)?;
         change.commit()?;
     }
-    connection.pragma_update(None, "secure_delete", false)
+    // What moves from page to page is overwritten where it was: it may be deleted later, and only where
+    // it is then. Freed pages are so when something is deleted.
+    connection.pragma_update(None, "secure_delete", "fast")
 }
 
 pub fn database_error(path: &Path, cause: &rusqlite::Error) -> OpenError {

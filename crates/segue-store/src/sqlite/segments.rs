@@ -5,10 +5,10 @@
 //! `first` on without gaps: the chunk beyond that (4), the slot in it (2), and the fingerprint of the
 //! client's key (8), zero for an entry without one. All big-endian.
 
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::codec::{EntryRow, IdBytes};
-use super::log::{LogReader, Place};
+use super::log::{LogReader, Place, broken};
 use crate::limits::SEGMENT_ENTRIES;
 
 const HEAD_BYTES: usize = 8;
@@ -25,6 +25,15 @@ impl Fingerprint {
         // Zero is none.
         Self(u64::from_be_bytes(*first).max(1))
     }
+}
+
+/// An entry as the index has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Indexed {
+    pub position: i64,
+    pub place: Place,
+    /// What its key looks like, if it has one.
+    pub key: Option<Fingerprint>,
 }
 
 /// Entries of a session that follow each other.
@@ -49,11 +58,14 @@ impl Segment {
         let (first, places): (_, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let is_whole =
             places.len() >= HEAD_BYTES && (places.len() - HEAD_BYTES).is_multiple_of(PLACE_BYTES);
-        if !is_whole {
-            let cause = "a segment of the index cannot be read".into();
-            return Err(rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, cause));
-        }
-        Ok(Self { session, first, places })
+        let segment = Self { session, first, places };
+        // What follows may count on it.
+        let is_in_range = is_whole && segment.first > 0 && segment.base() > 0 && {
+            let entries = i64::try_from(segment.len()).unwrap_or(i64::MAX);
+            segment.first.checked_add(entries).is_some()
+                && segment.base().checked_add(u32::MAX.into()).is_some()
+        };
+        if is_in_range { Ok(segment) } else { Err(broken()) }
     }
 
     fn len(&self) -> usize {
@@ -70,11 +82,13 @@ impl Segment {
         i64::from_be_bytes(*base)
     }
 
-    /// Where its entries are and what their keys look like, from a position on.
-    fn from(&self, position: i64) -> impl Iterator<Item = (Place, Option<Fingerprint>)> {
-        let skipped = usize::try_from(position - self.first).unwrap_or(0);
+    /// Its entries from a position on.
+    fn from(&self, position: i64) -> impl Iterator<Item = Indexed> {
+        let position = position.max(self.first);
+        let skipped = usize::try_from(position - self.first).unwrap_or(usize::MAX);
         let base = self.base();
-        self.places[HEAD_BYTES..].chunks_exact(PLACE_BYTES).skip(skipped).map(move |it| {
+        let places = self.places[HEAD_BYTES..].chunks_exact(PLACE_BYTES).skip(skipped);
+        (position..).zip(places).map(move |(position, it)| {
             let (chunk, it) = it.split_first_chunk().expect("4 of 14 bytes");
             let (slot, key) = it.split_first_chunk().expect("2 of 10 bytes");
             let place = Place {
@@ -82,14 +96,16 @@ impl Segment {
                 slot: u16::from_be_bytes(*slot),
             };
             let key = u64::from_be_bytes(key.try_into().expect("8 of 8 bytes"));
-            (place, (key > 0).then_some(Fingerprint(key)))
+            Indexed { position, place, key: (key > 0).then_some(Fingerprint(key)) }
         })
     }
 
     /// Adds the entry behind its last one; `false` where there is no room.
     #[must_use]
     pub fn push(&mut self, place: Place, digest: Option<IdBytes>) -> bool {
-        let Ok(chunk) = u32::try_from(place.chunk - self.base()) else { return false };
+        let Ok(chunk) = u32::try_from(place.chunk.saturating_sub(self.base())) else {
+            return false;
+        };
         if self.len() >= SEGMENT_ENTRIES {
             return false;
         }
@@ -133,12 +149,12 @@ pub fn head(connection: &Connection, session: i64) -> rusqlite::Result<i64> {
     Ok(last(connection, session)?.map_or(0, |it| it.last()))
 }
 
-/// Shows where the entries of a session are from a position on, in order, until `take` has enough.
+/// Shows the entries of a session from a position on, in order, until `take` has enough.
 pub fn walk(
     connection: &Connection,
     session: i64,
     from: i64,
-    mut take: impl FnMut(Place, Option<Fingerprint>) -> rusqlite::Result<bool>,
+    mut take: impl FnMut(Indexed) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached(
         "select first, places from segments where session = ?1 and first >=
@@ -147,9 +163,17 @@ pub fn walk(
     )?;
     // Rows are fetched one by one, so what lies behind the limit costs nothing.
     let mut rows = select.query([session, from])?;
+    // Where the next segment begins, at the latest; from the second on, exactly.
+    let mut next = None;
     while let Some(row) = rows.next()? {
-        for (place, key) in Segment::from_row(session, row)?.from(from) {
-            if !take(place, key)? {
+        let segment = Segment::from_row(session, row)?;
+        let is_gap = next.map_or(segment.first > from.max(1), |it| segment.first != it);
+        if is_gap {
+            return Err(broken());
+        }
+        next = Some(segment.last() + 1);
+        for it in segment.from(from) {
+            if !take(it)? {
                 return Ok(());
             }
         }
@@ -165,8 +189,10 @@ pub fn entry(
     position: i64,
 ) -> rusqlite::Result<Option<EntryRow>> {
     let Some(segment) = holding(connection, session, position)? else { return Ok(None) };
-    let Some((place, _)) = segment.from(position).next() else { return Ok(None) };
-    log.entry(place)
+    match segment.from(position).next() {
+        Some(it) if it.position == position => log.entry(it.place, session, position),
+        _ => Ok(None),
+    }
 }
 
 /// The entry of a user's message, if it is indexed.
@@ -177,9 +203,11 @@ pub fn message(
 ) -> rusqlite::Result<Option<EntryRow>> {
     let (fingerprint, mut log) = (Fingerprint::of(digest), LogReader::new(connection)?);
     let mut found = None;
-    walk(connection, session, 0, |place, key| {
-        if key == Some(fingerprint) {
-            found = log.entry(place)?.filter(|it| it.message_key == Some(digest));
+    walk(connection, session, 0, |it| {
+        if it.key == Some(fingerprint) {
+            // Read while the index is: there it is as it was then.
+            let row = log.entry(it.place, session, it.position)?.ok_or_else(broken)?;
+            found = Some(row).filter(|it| it.message_key == Some(digest));
         }
         Ok(found.is_none())
     })?;

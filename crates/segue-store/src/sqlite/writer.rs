@@ -130,6 +130,17 @@ impl Writing {
         self.newest_job_id
     }
 
+    /// Writes the end of the log, and carries its index on.
+    fn index_some(&mut self) -> rusqlite::Result<()> {
+        let Self { connection, known, index, keys, .. } = self;
+        index.work(connection)?;
+        for (key, session) in index.take_damaged() {
+            known.remove(&session);
+            keys.forget(key);
+        }
+        Ok(())
+    }
+
     pub fn remember(&mut self, session: IdBytes, known: Known) {
         if self.known.len() >= KNOWN_SESSIONS_MAX {
             self.known.clear();
@@ -287,8 +298,7 @@ impl WriterThread {
             }
         }
         late.extend(group.drain(taken..));
-        let Writing { connection, index, .. } = &mut self.writing;
-        index.work(connection).map_err(before)?;
+        self.writing.index_some().map_err(before)?;
         if let Some(hook) = &self.hooks.before_commit {
             hook();
         }

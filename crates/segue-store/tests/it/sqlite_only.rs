@@ -2,6 +2,7 @@
 
 mod copies;
 mod crashes;
+mod damage;
 mod disk;
 mod failures;
 mod files;

@@ -57,8 +57,8 @@ fn an_entry_is_indexed_once_however_often_it_is_begun() {
     index.committed();
     let indexed = |session| {
         let mut places = Vec::new();
-        segments::walk(&connection, session, 0, |place, _| {
-            places.push(place);
+        segments::walk(&connection, session, 0, |it| {
+            places.push(it.place);
             Ok(true)
         })
         .unwrap();

@@ -17,9 +17,11 @@ fn place(chunk: i64) -> Place {
 /// The chunks that a walk shows.
 fn walked(connection: &Connection, session: i64, from: i64) -> Vec<i64> {
     let mut chunks = Vec::new();
-    walk(connection, session, from, |it, _| {
-        assert_eq!(it, place(it.chunk));
-        chunks.push(it.chunk);
+    let mut next = from.max(1);
+    walk(connection, session, from, |it| {
+        assert_eq!((it.position, it.place), (next, place(it.place.chunk)));
+        next += 1;
+        chunks.push(it.place.chunk);
         Ok(true)
     })
     .unwrap();
@@ -79,13 +81,39 @@ fn what_is_no_segment_is_an_error() {
     let (_folder, connection) = database();
     for length in [0, 7, 9, 21] {
         connection
-            .execute(
-                "insert into segments values (?1, 1, zeroblob(?1)) on conflict do nothing",
-                [length],
-            )
+            .execute("insert into segments values (?1 + 1, 1, zeroblob(?1))", [length])
             .unwrap();
-        assert!(head(&connection, length).is_err(), "{length} bytes");
+        assert!(head(&connection, length + 1).is_err(), "{length} bytes");
     }
+    // Numbers that no segment has.
+    for (first, base) in [(0, 1), (-5, 1), (i64::MAX, 1), (1, 0), (1, i64::MAX - 9)] {
+        connection.execute("delete from segments", []).unwrap();
+        let mut segment = Segment::new(7, first, base);
+        assert!(segment.push(Place { chunk: base, slot: 0 }, None));
+        segment.write(&connection).unwrap();
+        assert!(head(&connection, 7).is_err(), "from {first}, based on {base}");
+    }
+}
+
+#[test]
+fn a_gap_between_segments_is_an_error() {
+    let (_folder, connection) = database();
+    let write = |first| {
+        let mut segment = Segment::new(1, first, 1);
+        for _ in 0..5 {
+            assert!(segment.push(place(1), None));
+        }
+        segment.write(&connection).unwrap();
+    };
+    let all = || walk(&connection, 1, 0, |_| Ok(true));
+    write(6);
+    assert!(all().is_err(), "the beginning is missing");
+    write(1);
+    all().unwrap();
+    write(12);
+    assert!(all().is_err(), "the eleventh is missing");
+    write(11);
+    assert!(all().is_err(), "some are there twice");
 }
 
 /// A fingerprint is half a digest: whoever looks like another is not taken for it.
