@@ -75,10 +75,13 @@ fn damaged<T>(result: &Result<T, StoreError>) -> bool {
     result.as_ref().is_err_and(|it| it.0.contains("damaged"))
 }
 
+/// What is done to the database, and how.
+type Way = (&'static str, fn(&Damaged));
+
 /// The commits of a session are chunks 1, 3, 5 … or 2, 4, 6 …; the third message has key 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_shown_what_others_said_or_a_log_with_a_gap() {
-    let ways: [(&str, fn(&Damaged)); 6] = [
+    let ways: [Way; 6] = [
         ("the index of the other session", |it| {
             it.sql("update segments set places = (select places from segments where session = 2)");
         }),
