@@ -35,16 +35,31 @@ struct Ratio {
     to: &'static str,
     other: &'static str,
     good: Good,
+    /// It may be so much worse than its figure, in per cent.
+    worse_percent_max: f64,
 }
 
 /// Breaks when something waits that did not.
-const RATE: Ratio =
-    Ratio { of: "a second", one: "segue", to: "a second", other: "bare echo", good: Good::High };
+const RATE: Ratio = Ratio {
+    of: "a second",
+    one: "segue",
+    to: "a second",
+    other: "bare echo",
+    good: Good::High,
+    worse_percent_max: WORSE_PERCENT_MAX,
+};
 /// Breaks when something takes more of the processor.
 const COST: Ratio = Ratio { of: "server µs each", to: "server µs each", good: Good::Low, ..RATE };
 /// Breaks when some wait much longer than others: for a thread that is held up, behind those who came
-/// later.
-const LATE: Ratio = Ratio { of: "p99 ms", to: "p50 ms", other: "segue", good: Good::Low, ..RATE };
+/// later. On a busy machine it is twice the figure by itself.
+const LATE: Ratio = Ratio {
+    of: "p99 ms",
+    to: "p50 ms",
+    other: "segue",
+    good: Good::Low,
+    worse_percent_max: 200.0,
+    ..RATE
+};
 
 const RUNS: &[Run] = &[
     Run {
@@ -79,7 +94,7 @@ pub fn measure() -> Result<Vec<Measured>, String> {
                 name: format!("{}, {}", run.name, ratio.name()),
                 value: ratio.median(&report)?,
                 good: ratio.good,
-                worse_percent_max: WORSE_PERCENT_MAX,
+                worse_percent_max: ratio.worse_percent_max,
             });
         }
     }
