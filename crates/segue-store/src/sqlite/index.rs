@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::checkpoint::carry_over;
 use super::codec::{EntryRow, IdBytes};
-use super::log::{self, Appender, broken};
+use super::log::{self, Appender, broken, is_damaged};
 use super::options::IndexPace;
 use super::segments::{self, Segment};
 use super::tail::{Tail, UnindexedEntry, in_log, indexed_to};
@@ -274,10 +274,6 @@ fn extend(
     }
     segment.write(connection)?;
     Ok(known + added)
-}
-
-fn is_damaged(cause: &rusqlite::Error) -> bool {
-    matches!(cause, rusqlite::Error::FromSqlConversionFailure(..))
 }
 
 #[cfg(test)]

@@ -172,6 +172,11 @@ pub fn broken() -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, cause)
 }
 
+/// Whether a row was found that nobody of us wrote.
+pub fn is_damaged(cause: &rusqlite::Error) -> bool {
+    matches!(cause, rusqlite::Error::FromSqlConversionFailure(..))
+}
+
 /// Reads entries by their places. Those that lie together are read together.
 pub struct LogReader<'a> {
     select: CachedStatement<'a>,

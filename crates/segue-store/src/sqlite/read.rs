@@ -11,7 +11,7 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
 };
-use super::log::{LogReader, broken};
+use super::log::{LogReader, broken, is_damaged};
 use super::segments;
 use super::tail::Unindexed;
 
@@ -98,7 +98,11 @@ pub fn heads(
     for (id, newest) in ids.iter().zip(newest) {
         let head = match newest {
             Some(head) => head,
-            None => indexed_head(&moment, id)?,
+            None => match indexed_head(&moment, id) {
+                // One that cannot be read is no reason not to answer for the others.
+                Err(cause) if is_damaged(&cause) => 0,
+                head => head?,
+            },
         };
         heads.push(Position(from_column(head)));
     }

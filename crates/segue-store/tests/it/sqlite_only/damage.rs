@@ -141,6 +141,8 @@ async fn a_damaged_index_of_one_session_holds_up_no_other() {
     let store = case.open();
     assert!(damaged(&read(&store, &case.sessions[0]).await));
     assert_eq!(log(&*store, case.sessions[1].id).await.len(), 1 + 6 + 1 + 40);
+    let ids: Vec<_> = case.sessions.iter().map(|it| it.id).collect();
+    assert_eq!(store.heads(&ids).await, Ok([0, 48].map(Position).to_vec()));
 }
 
 /// What was not indexed yet cannot be left out: its sessions would go on with a gap.
