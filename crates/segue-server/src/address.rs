@@ -128,6 +128,7 @@ pub struct Door {
     /// Room for connections, whoever's they are.
     room: Arc<Semaphore>,
     connections_max: usize,
+    /// Turns of those whose sessions are not known here.
     resumes: Semaphore,
     has_warned: AtomicBool,
     is_full: AtomicBool,

@@ -11,6 +11,8 @@ mod codec;
 mod copy;
 mod counts;
 mod files;
+#[cfg(test)]
+mod fresh;
 mod index;
 mod jobs;
 mod keys;

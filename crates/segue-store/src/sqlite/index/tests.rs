@@ -1,7 +1,7 @@
 use rusqlite::params;
 
 use super::*;
-use crate::sqlite::schema::{open_writer, prepare_files};
+use crate::sqlite::fresh::database;
 
 fn row(position: i64) -> Arc<EntryRow> {
     let (id, reached, at, event) = ([0; 16], position, 1, "{}".to_owned());
@@ -11,10 +11,7 @@ fn row(position: i64) -> Arc<EntryRow> {
 /// It would be found by nobody, and stay in memory for ever.
 #[test]
 fn a_deleted_session_leaves_the_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let _lock = prepare_files(&path).unwrap();
-    let connection = open_writer(&path).unwrap();
+    let (_folder, connection) = database();
     let mut index = Index::open(&connection, IndexPace::default()).unwrap();
     let session = [7; 16];
     index.append(&connection, 1, session, row(1)).unwrap();
@@ -33,10 +30,7 @@ fn a_deleted_session_leaves_the_memory() {
 /// What a process that dies had indexed of its batch is met again by the next.
 #[test]
 fn an_entry_is_indexed_once_however_often_it_is_begun() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let _lock = prepare_files(&path).unwrap();
-    let connection = open_writer(&path).unwrap();
+    let (_folder, connection) = database();
     let pace = IndexPace { batch_entries: 6, step_entries: 1 };
     let mut index = Index::open(&connection, pace).unwrap();
     for key in [1, 2] {

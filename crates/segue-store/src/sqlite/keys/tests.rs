@@ -1,5 +1,5 @@
 use super::*;
-use crate::sqlite::schema::{open_writer, prepare_files};
+use crate::sqlite::fresh::database;
 
 fn digest(number: usize) -> IdBytes {
     let mut digest = [0; 16];
@@ -10,10 +10,7 @@ fn digest(number: usize) -> IdBytes {
 /// A key that is taken for new is written twice.
 #[test]
 fn what_was_noted_or_is_not_indexed_is_known_also_after_all_was_forgotten() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let _lock = prepare_files(&path).unwrap();
-    let connection = open_writer(&path).unwrap();
+    let (_folder, connection) = database();
     let mut keys = Keys::default();
     let none = || std::iter::empty();
     let may_have = |keys: &mut Keys, number| {

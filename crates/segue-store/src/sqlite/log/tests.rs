@@ -1,13 +1,5 @@
 use super::*;
-use crate::sqlite::schema::{open_writer, prepare_files};
-
-fn database() -> (tempfile::TempDir, Connection) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let _lock = prepare_files(&path).unwrap();
-    let connection = open_writer(&path).unwrap();
-    (folder, connection)
-}
+use crate::sqlite::fresh::database;
 
 fn row(position: i64, event: &str) -> EntryRow {
     let message_key = (position % 2 == 0).then_some([9; 16]);

@@ -1,14 +1,6 @@
 use super::*;
+use crate::sqlite::fresh::database;
 use crate::sqlite::log::Appender;
-use crate::sqlite::schema::{open_writer, prepare_files};
-
-fn database() -> (tempfile::TempDir, Connection) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("segue.db");
-    let _lock = prepare_files(&path).unwrap();
-    let connection = open_writer(&path).unwrap();
-    (folder, connection)
-}
 
 fn place(chunk: i64) -> Place {
     Place { chunk, slot: u16::try_from(chunk % 7).unwrap() }
