@@ -53,7 +53,16 @@ pub const STATE_EVERY_ENTRIES: u64 = 32;
 pub const CHUNK_BYTES: usize = 4_050;
 
 /// So many entries of a session are one row of the index of the log: four to a page.
-pub const SEGMENT_ENTRIES: usize = 64;
+pub const SEGMENT_ENTRIES: usize = 71;
+
+/// The key of a row of the index has the position in so many bits, and the session above them.
+pub const POSITION_BITS: u32 = 28;
+
+/// A session has so many entries at most: what is behind them is refused. 268 million.
+pub const POSITION_MAX: i64 = (1 << POSITION_BITS) - 1;
+
+/// A database has had so many sessions at most: a further one is refused. 34 billion.
+pub const SESSION_KEY_MAX: i64 = i64::MAX >> POSITION_BITS;
 
 /// The writer remembers the keys of so many messages; then it forgets them all, and reads those of a
 /// session again with its next message. Some 20 bytes each.
@@ -64,17 +73,17 @@ pub const KNOWN_KEYS_OF_SESSION: usize = 8;
 
 /// The index of the log is carried on by so many entries at a time, sorted by session: those of a
 /// session then share a page. They are in memory meanwhile, and read again at a start.
-pub const INDEX_BATCH_ENTRIES: usize = 16 * 1_024;
+pub const INDEX_BATCH_ENTRIES: usize = 32 * 1_024;
 
 /// The same in bytes of events; whichever is reached first.
-pub const INDEX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+pub const INDEX_BATCH_BYTES: usize = 12 * 1024 * 1024;
 
 /// Each group of writes indexes so many entries, and two for each that it appends.
 pub const INDEX_STEP_ENTRIES: usize = 64;
 
 /// With so many bytes of events that are not even begun to be indexed, a group indexes all that was
 /// begun.
-pub const UNINDEXED_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const UNINDEXED_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// Prepared statements that a connection keeps: all that there are.
 pub const STATEMENTS_MAX: usize = 64;
@@ -88,8 +97,10 @@ pub const CHECKPOINT_INTERVAL_MS: u64 = 100;
 /// by itself only when nothing in it is newer than the database.
 pub const WAL_PAGES_MAX: i64 = 16 * 1024;
 
-/// The file of the write-ahead log is cut to so many bytes when it is begun anew.
-pub const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+/// The file of the write-ahead log is cut to so many bytes when it is begun anew. Twice what it has
+/// then, for what is written while it is carried over: to cut it and have it grow each time costs 5 %
+/// of what a busy store writes.
+pub const WAL_BYTES_KEPT: i64 = 2 * WAL_PAGES_MAX * 4_096;
 
 /// Every connection waits so many milliseconds for a lock of the database. There is hardly ever one
 /// to wait for.

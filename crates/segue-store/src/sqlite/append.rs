@@ -12,6 +12,7 @@ use super::codec::{
 use super::read::session_key;
 use super::segments;
 use super::writer::Writing;
+use crate::limits::{POSITION_MAX, SESSION_KEY_MAX};
 
 /// What became of a commit; `Appended` before it is decoded.
 #[derive(Debug)]
@@ -46,6 +47,9 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         if !holds(writing, commit, claim)? {
             return Ok(Verdict::Taken);
         }
+    }
+    if commit.head > POSITION_MAX {
+        return Err(too_many("entries of a session"));
     }
 
     let key = match known {
@@ -136,6 +140,9 @@ fn take(writing: &Writing, token: &TokenId) -> rusqlite::Result<()> {
 
 fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
     let key = writing.next_session_key();
+    if key > SESSION_KEY_MAX {
+        return Err(too_many("sessions"));
+    }
     let facts = commit.facts.as_ref().expect("a commit that creates a session has its facts");
     let first_at = commit.entries.first().map_or(0, |it| it.at);
     let connection = &writing.connection;
@@ -157,6 +164,11 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
         .execute([key, first_at])?;
     writing.keys.begin(key);
     Ok(key)
+}
+
+/// More than the index has numbers for.
+fn too_many(what: &str) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(format!("there are too many {what}").into())
 }
 
 fn append_entry(

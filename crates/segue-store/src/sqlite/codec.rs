@@ -1,7 +1,7 @@
 //! Between the domain's types and the columns of the database. What is written here is read for
 //! ever: see `segue_core::Event` and `State` for what may change.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use rusqlite::{Row, types::Type};
 use segue_core::{
@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::commit::{ended_with, user_of};
-use crate::limits::STATE_EVERY_ENTRIES;
+use crate::limits::{CHUNK_BYTES, STATE_EVERY_ENTRIES};
 
 /// The layout of the folded state. Raise it when an older state cannot be read as it is, or would
 /// mean something else; rows with another number are folded anew from their log.
@@ -21,9 +21,6 @@ pub const STATE_VERSION: i64 = 1;
 
 /// An id as a column has it.
 pub type IdBytes = [u8; 16];
-
-/// Room for the JSON of most events and states.
-const JSON_BYTES: usize = 512;
 
 /// A session's id as a column has it.
 pub fn session_bytes(id: SessionId) -> IdBytes {
@@ -148,11 +145,21 @@ fn is_state_due(commit: &Commit) -> bool {
         || commit.session.ended_at().is_some()
 }
 
-/// Plain data as JSON. Rarely longer than this: to grow a string is to copy it.
+thread_local! {
+    static SHARED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Plain data as JSON. Written where there is room already and then copied: it is kept until it is
+/// indexed, and has no more memory than it needs.
 fn json(data: &impl Serialize) -> String {
-    let mut out = Vec::with_capacity(JSON_BYTES);
-    serde_json::to_writer(&mut out, data).expect("what is stored is plain data");
-    String::from_utf8(out).expect("JSON is text")
+    SHARED.with_borrow_mut(|shared| {
+        shared.clear();
+        serde_json::to_writer(&mut *shared, data).expect("what is stored is plain data");
+        let json = str::from_utf8(shared).expect("JSON is text").to_owned();
+        // What one large event took is given back.
+        shared.shrink_to(CHUNK_BYTES);
+        json
+    })
 }
 
 /// What is fixed of a session, as its row has it.

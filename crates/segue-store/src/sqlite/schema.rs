@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_states.sql"),
     include_str!("../../migrations/sqlite/0004_index.sql"),
     include_str!("../../migrations/sqlite/0005_chunks.sql"),
+    include_str!("../../migrations/sqlite/0006_segments.sql"),
 ];
 
 /// Marks a database as Segue's, so that a path to something else is noticed before it is changed.

@@ -1,15 +1,18 @@
 //! The index of the log: where the entries of each session are, some dozens of them to a row, in
-//! order of position. A row is a segment (docs/adr/0035).
+//! order of position. A row is a segment, and its key a number of its session and the position of its
+//! first entry (docs/adr/0035).
 //!
 //! A segment is the chunk that its places are counted from (8 bytes), and for each entry, from
-//! `first` on without gaps: the chunk beyond that (4), the slot in it (2), and the fingerprint of the
+//! the first on without gaps: the chunk beyond that (4), the slot in it (2), and the fingerprint of the
 //! client's key (8), zero for an entry without one. All big-endian.
+
+use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::codec::{EntryRow, IdBytes};
 use super::log::{LogReader, Place, broken};
-use crate::limits::SEGMENT_ENTRIES;
+use crate::limits::{POSITION_BITS, POSITION_MAX, SEGMENT_ENTRIES, SESSION_KEY_MAX};
 
 const HEAD_BYTES: usize = 8;
 const PLACE_BYTES: usize = 4 + 2 + 8;
@@ -53,9 +56,10 @@ impl Segment {
         Self { session, first, places }
     }
 
-    /// From the columns first, places.
+    /// From the columns key, places.
     fn from_row(session: i64, row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (first, places): (_, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (key, places): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let first = key & POSITION_MAX;
         let is_whole =
             places.len() >= HEAD_BYTES && (places.len() - HEAD_BYTES).is_multiple_of(PLACE_BYTES);
         let segment = Self { session, first, places };
@@ -118,12 +122,25 @@ impl Segment {
 
     /// Writes it, or over what it was before.
     pub fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let key = row_key(self.session, self.first)?;
         let mut write = connection.prepare_cached(
-            "insert into segments (session, first, places) values (?1, ?2, ?3)
-             on conflict (session, first) do update set places = excluded.places",
+            "insert into segments (key, places) values (?1, ?2)
+             on conflict (key) do update set places = excluded.places",
         )?;
-        write.execute(params![self.session, self.first, self.places]).map(drop)
+        write.execute(params![key, self.places]).map(drop)
     }
+}
+
+/// The key of the row of a session that begins with a position.
+fn row_key(session: i64, first: i64) -> rusqlite::Result<i64> {
+    let is_known = (0..=SESSION_KEY_MAX).contains(&session) && (0..=POSITION_MAX).contains(&first);
+    // Whoever appends sees to it.
+    if is_known { Ok(session << POSITION_BITS | first) } else { Err(broken()) }
+}
+
+/// The keys of the rows of a session that begin with positions up to this one.
+fn row_keys(session: i64, up_to: i64) -> rusqlite::Result<RangeInclusive<i64>> {
+    Ok(row_key(session, 0)?..=row_key(session, up_to.clamp(0, POSITION_MAX))?)
 }
 
 /// The one that a session's index ends with.
@@ -138,10 +155,10 @@ fn holding(
     position: i64,
 ) -> rusqlite::Result<Option<Segment>> {
     let mut select = connection.prepare_cached(
-        "select first, places from segments where session = ?1 and first <= ?2
-         order by first desc limit 1",
+        "select key, places from segments where key between ?1 and ?2 order by key desc limit 1",
     )?;
-    select.query_row([session, position], |row| Segment::from_row(session, row)).optional()
+    let (first, last) = row_keys(session, position)?.into_inner();
+    select.query_row([first, last], |row| Segment::from_row(session, row)).optional()
 }
 
 /// Where the log of a session ends as far as it is indexed, zero where nothing is.
@@ -157,12 +174,13 @@ pub fn walk(
     mut take: impl FnMut(Indexed) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached(
-        "select first, places from segments where session = ?1 and first >=
-             coalesce((select max(first) from segments where session = ?1 and first <= ?2), 0)
-         order by first",
+        "select key, places from segments where key between
+             coalesce((select max(key) from segments where key between ?1 and ?2), ?1) and ?3
+         order by key",
     )?;
+    let (first, begin) = row_keys(session, from)?.into_inner();
     // Rows are fetched one by one, so what lies behind the limit costs nothing.
-    let mut rows = select.query([session, from])?;
+    let mut rows = select.query([first, begin, row_key(session, POSITION_MAX)?])?;
     // Where the next segment begins, at the latest; from the second on, exactly.
     let mut next = None;
     while let Some(row) = rows.next()? {
@@ -216,8 +234,10 @@ pub fn message(
 
 /// Takes away the index of a session.
 pub fn delete(connection: &Connection, session: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("delete from segments where session = ?1")?.execute([session])?;
-    Ok(())
+    let (first, last) = row_keys(session, POSITION_MAX)?.into_inner();
+    let mut delete =
+        connection.prepare_cached("delete from segments where key between ?1 and ?2")?;
+    delete.execute([first, last]).map(drop)
 }
 
 #[cfg(test)]

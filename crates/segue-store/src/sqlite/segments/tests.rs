@@ -35,13 +35,34 @@ fn a_segment_takes_so_many_entries_of_the_chunks_near_it() {
     assert!(!segment.push(place(6 + i64::from(u32::MAX)), None));
 }
 
-/// A row of the tree that is longer has pages of its own.
 #[test]
-fn a_full_segment_lies_in_its_page() {
-    let mut segment = Segment::new(i64::MAX, i64::MAX - 64, 1);
-    while segment.push(place(1), Some([7; 16])) {}
-    // What of a row in a tree without row ids may lie in a page of 4 KiB; the numbers beside it take some.
-    assert!(segment.places.len() + 25 <= 1_002, "{}", segment.places.len());
+fn four_full_segments_lie_in_a_page() {
+    let (_folder, connection) = database();
+    let pages = || {
+        let count = "select count(*) from dbstat where name = 'segments' and pagetype = 'leaf'";
+        connection.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    for (written, first) in (1..=8).zip((1..).step_by(SEGMENT_ENTRIES)) {
+        let mut segment = Segment::new(SESSION_KEY_MAX, first, 1);
+        while segment.push(place(1), Some([7; 16])) {}
+        segment.write(&connection).unwrap();
+        assert_eq!(pages(), (written + 3) / 4);
+    }
+}
+
+#[test]
+fn the_last_session_and_the_last_position_have_a_row() {
+    let (_folder, connection) = database();
+    for session in [SESSION_KEY_MAX - 1, SESSION_KEY_MAX] {
+        let mut segment = Segment::new(session, POSITION_MAX, 1);
+        assert!(segment.push(place(1), None));
+        segment.write(&connection).unwrap();
+        assert_eq!(head(&connection, session).unwrap(), POSITION_MAX);
+    }
+    assert_eq!(head(&connection, SESSION_KEY_MAX - 2).unwrap(), 0);
+    assert!(Segment::new(SESSION_KEY_MAX + 1, 1, 1).write(&connection).is_err());
+    assert!(Segment::new(1, POSITION_MAX + 1, 1).write(&connection).is_err());
+    assert!(Segment::new(1, -1, 1).write(&connection).is_err());
 }
 
 #[test]
@@ -73,12 +94,12 @@ fn what_is_no_segment_is_an_error() {
     let (_folder, connection) = database();
     for length in [0, 7, 9, 21] {
         connection
-            .execute("insert into segments values (?1 + 1, 1, zeroblob(?1))", [length])
+            .execute("insert into segments values ((?1 + 1) << 28 | 1, zeroblob(?1))", [length])
             .unwrap();
         assert!(head(&connection, length + 1).is_err(), "{length} bytes");
     }
     // Numbers that no segment has.
-    for (first, base) in [(0, 1), (-5, 1), (i64::MAX, 1), (1, 0), (1, i64::MAX - 9)] {
+    for (first, base) in [(0, 1), (1, 0), (1, i64::MAX - 9)] {
         connection.execute("delete from segments", []).unwrap();
         let mut segment = Segment::new(7, first, base);
         assert!(segment.push(Place { chunk: base, slot: 0 }, None));

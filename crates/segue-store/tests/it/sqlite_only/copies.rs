@@ -36,7 +36,7 @@ async fn a_copy_is_made_while_the_writer_is_at_work() {
     });
     tokio::task::block_in_place(|| gate.wait_for_group());
     copy_database(&path, &copy).unwrap();
-    assert_eq!(check_copy(&copy).unwrap(), 5);
+    assert_eq!(check_copy(&copy).unwrap(), 6);
     drop(held);
     under_way.await.unwrap().unwrap();
     store.close().await;

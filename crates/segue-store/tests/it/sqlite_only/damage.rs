@@ -13,7 +13,7 @@ use segue_store::{Hooks, IndexPace, SqliteStore};
 use tempfile::TempDir;
 
 use super::{open, open_with};
-use crate::support::{ALL, create, draft, log, record, says_once};
+use crate::support::{ALL, create, draft, log, record, says, says_once};
 
 /// Two sessions that said six things in turn, all of it indexed, and the file.
 struct Damaged {
@@ -54,7 +54,7 @@ impl Damaged {
     /// Changes the bytes of a row, found and written by the rest of two statements.
     fn change(&self, table: &str, column: &str, row: i64, change: impl FnOnce(&mut Vec<u8>)) {
         let connection = Connection::open(self.path()).unwrap();
-        let key = if table == "log" { "chunk" } else { "session" };
+        let key = if table == "log" { "chunk" } else { "key >> 28" };
         let select = format!("select {column} from {table} where {key} = ?1");
         let mut bytes: Vec<u8> = connection.query_row(&select, [row], |it| it.get(0)).unwrap();
         change(&mut bytes);
@@ -83,7 +83,9 @@ type Way = (&'static str, fn(&Damaged));
 async fn nobody_is_shown_what_others_said_or_a_log_with_a_gap() {
     let ways: [Way; 6] = [
         ("the index of the other session", |it| {
-            it.sql("update segments set places = (select places from segments where session = 2)");
+            it.sql(
+                "update segments set places = (select places from segments where key >> 28 = 2)",
+            );
         }),
         ("an entry that points to no chunk", |it| {
             it.change("segments", "places", 1, |bytes| bytes[8 + 14 * 3 + 2] = 9);
@@ -184,4 +186,27 @@ async fn nothing_of_deleted_sessions_stays_where_their_rows_were_before() {
     store.check().await.unwrap();
     store.close().await;
     assert_eq!(is_in(&path, b"kettle-4713"), 0);
+}
+
+/// A session has no more entries than its index has numbers for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_full_takes_no_more_and_others_do() {
+    const LAST: u64 = (1 << 28) - 1;
+    let case = Damaged::new().await;
+    // As if all but the last had been said.
+    case.sql(&format!(
+        "insert into segments select 1 << 28 | {LAST} - 1, substr(places, 1, 8 + 14) from segments
+         where key >> 28 = 1"
+    ));
+    let store = case.open();
+    let (mut full, other) = (case.sessions[0].clone(), &case.sessions[1]);
+    full.state.head = Position(LAST - 1);
+    let full = record(&*store, draft(&full, 9, vec![says("the last")]).commit()).await;
+    assert_eq!(full.state.head, Position(LAST));
+
+    let beyond = draft(&full, 9, vec![says("beyond")]).commit();
+    let beside = draft(other, 9, vec![says("beside")]).commit();
+    let (beyond, beside) = tokio::join!(store.append(&beyond), store.append(&beside));
+    assert!(beyond.is_err_and(|it| it.0.contains("too many entries")));
+    assert_eq!(beside, Ok(Appended::Recorded));
 }

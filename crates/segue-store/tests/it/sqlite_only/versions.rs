@@ -203,6 +203,44 @@ async fn the_first_schema_is_brought_to_that_of_today() {
     assert_eq!(store.list(&all).await.unwrap().len(), 2);
 }
 
+/// The index as the fifth schema had it.
+const FIFTH_SCHEMA: &str = "
+    alter table segments rename to of_today;
+    create table segments (
+        session integer not null, first integer not null, places blob not null,
+        primary key (session, first)) strict, without rowid;
+    insert into segments select key >> 28, key & 0xfffffff, places from of_today;
+    drop table of_today;
+    pragma user_version = 5;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_of_the_fifth_schema_is_brought_to_that_of_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("segue.db");
+    let store = open(&path);
+    let mut sessions = vec![create(&*store, 1).await, create(&*store, 1).await];
+    let mut logs = Vec::new();
+    for session in &mut sessions {
+        // Several rows of the index.
+        let said = (0..200).map(|it| says_once("x", &format!("key {it}"))).collect();
+        *session = record(&*store, draft(session, 2, said).commit()).await;
+        logs.push(log(&*store, session.id).await);
+    }
+    store.close().await;
+    Connection::open(&path).unwrap().execute_batch(FIFTH_SCHEMA).unwrap();
+
+    let store = open(&path);
+    for (session, log_before) in sessions.iter().zip(&logs) {
+        assert_eq!(log(&*store, session.id).await, *log_before);
+        let again = draft(session, 3, vec![says_once("x", "key 150")]).commit();
+        let found = store.append(&again).await;
+        assert_eq!(found, Ok(Appended::Duplicate(Box::new(log_before[151].clone()))));
+        let more = draft(session, 3, vec![says_once("x", "a new key")]).commit();
+        assert_eq!(store.append(&more).await, Ok(Appended::Recorded));
+        assert_eq!(log(&*store, session.id).await.len(), 1 + 200 + 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_is_in_no_file_any_more() {
     let folder = tempfile::tempdir().unwrap();

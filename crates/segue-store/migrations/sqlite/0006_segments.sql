@@ -1,0 +1,11 @@
+-- The rows of the index by one number, of a session and a position (segments.rs): in a tree of
+-- numbers all rows are leaves, and the way to them is short. In one without row ids every page of the
+-- way had four rows itself, and adding one rewrote several of them.
+alter table segments rename to segments_by_two;
+create table segments (
+    key    integer primary key,
+    places blob not null
+) strict;
+insert into segments
+    select session << 28 | first, places from segments_by_two order by session, first;
+drop table segments_by_two;
