@@ -52,8 +52,7 @@ fixed! {
     LOAD_LATENCY_SECONDS_MAX: u64 = 600;
     /// Loopback addresses that connections are made from; each has some 28,000 ports.
     LOAD_SOURCES_MAX: usize = 200;
-    /// Read and write buffer of a socket at the generator, and of the bare echo, which has the
-    /// server's.
+    /// Read and write buffer of a socket at the generator, and of the bare echo.
     LOAD_SOCKET_BUFFER_BYTES: usize = 4 * 1024;
     /// Body of an answer to a hand-shake.
     LOAD_ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -130,18 +130,53 @@ impl CloseCode {
 /// What a connection has counted since somebody took it over.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Frames of the client, each one of `FRAMES`.
-    pub received: Vec<&'static str>,
+    /// Frames of the client, each at its `Received`.
+    pub received: [u64; Received::ALL.len()],
     /// Refusals, by their codes.
     pub refused: Vec<&'static str>,
     /// Events of the log, each as often as it was sent.
     pub events_sent: u64,
 }
 
+/// What a client's frame is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// `USER_MESSAGE`.
+    Message,
+    /// `REQUEST_POLY_AGENT_JOIN`.
+    Join,
+    /// `USER_END_SESSION`.
+    End,
+    /// `HEARTBEAT`.
+    Heartbeat,
+    /// `USER_TYPING`.
+    Typing,
+    /// No event that a client may send.
+    Unreadable,
+}
+
+impl Received {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Message, Self::Join, Self::End, Self::Heartbeat, Self::Typing, Self::Unreadable];
+
+    /// As a label has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Join => "join",
+            Self::End => "end",
+            Self::Heartbeat => "heartbeat",
+            Self::Typing => "typing",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 impl Tally {
-    /// What a client's frame is counted as.
-    pub const FRAMES: [&'static str; 6] =
-        ["message", "join", "end", "heartbeat", "typing", "unreadable"];
+    fn receive(&mut self, frame: Received) {
+        self.received[frame as usize] += 1;
+    }
 }
 
 /// What a connection needs from outside to handle an input.

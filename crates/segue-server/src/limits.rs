@@ -322,8 +322,10 @@ fixed! {
     PAGE_ENTRIES_MAX: usize = 200;
     /// Bytes that one read of a log returns; the first entry is returned whatever its size.
     PAGE_BYTES_MAX: usize = 256 * 1024;
-    /// Read buffer of a socket, which it keeps while it is idle.
-    SOCKET_BUFFER_BYTES: usize = 4 * 1024;
+    /// Read buffer of a socket, which it keeps while it is idle: a message of a few sentences.
+    SOCKET_BUFFER_BYTES: usize = 1024;
+    /// Bytes that one read of a socket takes, into a buffer of the thread; beyond that another read follows.
+    SOCKET_READ_BYTES: usize = 16 * 1024;
     /// With so many bytes that wait for a socket, the next frame waits until they are written.
     SOCKET_WRITE_BYTES: usize = 64 * 1024;
     /// Bytes of pongs, pings and closes that wait for a socket. Beyond that a pong is the answer to several pings.

@@ -256,7 +256,7 @@ impl Node {
     ) -> Plan {
         let now = self.now();
         let mut builder = Commit::begin(session);
-        let mut steps: Vec<(usize, Step)> = Vec::new();
+        let mut steps: Vec<(usize, Step)> = Vec::with_capacity(commands.len());
         for (i, command) in commands.iter().enumerate() {
             if outcomes[i].is_some() {
                 continue;

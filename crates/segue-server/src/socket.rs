@@ -30,11 +30,13 @@ use crate::{
     serve::Peer,
 };
 
+mod alarm;
 mod unfinished;
 mod web;
 
 pub use web::WebSocket;
 
+use alarm::Alarm;
 use unfinished::Unfinished;
 
 /// A close that names no code (RFC 6455, section 7.1.5).
@@ -155,9 +157,8 @@ impl Socket {
         let frame_time = Duration::from_millis(self.frame_ms);
         let mut is_stopping = false;
         let mut ended = None;
-        let mut timer_at = Instant::now();
-        let mut timer_kept_until = timer_at;
-        let timer = tokio::time::sleep_until(timer_at);
+        let mut alarm = Alarm::new(Instant::now());
+        let timer = tokio::time::sleep_until(Instant::now());
         tokio::pin!(timer);
         let stop = self.stop.clone();
         let stop = going_away(stop, self.node.new_id());
@@ -178,14 +179,8 @@ impl Socket {
                 warn!(session.id = %self.id, "a frame does not end, its socket does");
                 return End::Close(CloseCode::TryAgain.number());
             }
-            // Left alone for half of its time where it comes too early: to move it with every frame costs
-            // more than to find nothing to do. Later it is moved: of a client that sends now and then it
-            // would wake this task as often as the client does.
-            let wake = wake.min(frame_time);
-            let wake_at = now + wake;
-            if wake_at < timer_at || now >= timer_kept_until {
-                (timer_at, timer_kept_until) = (wake_at, now + wake / 2);
-                timer.as_mut().reset(timer_at);
+            if let Some(at) = alarm.moved(now, wake.min(frame_time)) {
+                timer.as_mut().reset(at);
             }
             outputs = tokio::select! {
                 biased;
@@ -223,16 +218,17 @@ impl Socket {
     /// Takes a push, and all that wait behind it: what they lead to is written together.
     fn take_pushes(&mut self, first: Push) -> Vec<Output> {
         let mut outputs = Vec::new();
+        let now = self.node.now();
         let mut next = Some(first);
         while let Some(push) = next {
             outputs.extend(match push {
-                Push::Items(items) => self.handle(Input::Pushed(&items)),
+                Push::Items(items) => self.handle_at(now, Input::Pushed(&items)),
                 Push::Behind => {
                     self.node.metrics.push_behind();
-                    self.handle(Input::Behind)
+                    self.handle_at(now, Input::Behind)
                 }
-                Push::Missed => self.handle(Input::Behind),
-                Push::Displaced => return self.handle(Input::Displaced),
+                Push::Missed => self.handle_at(now, Input::Behind),
+                Push::Displaced => return self.handle_at(now, Input::Displaced),
             });
             next = self.subscription.try_next();
         }
@@ -241,8 +237,9 @@ impl Socket {
 
     fn take_outcomes(&mut self, outcomes: Vec<Outcome>) -> Vec<Output> {
         let mut outputs = Vec::new();
+        let now = self.node.now();
         for outcome in outcomes {
-            outputs.extend(self.handle(Input::Executed(fate(outcome))));
+            outputs.extend(self.handle_at(now, Input::Executed(fate(outcome))));
         }
         outputs
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use segue_core::{Command, Json, Rejected, Timestamp};
 
-use super::{Connection, Context, Fate, Output, message_id};
+use super::{Connection, Context, Fate, Output, Received, message_id};
 use crate::{
     rates::FrameKind,
     wire::{Ask, ClientFrame, Refusal, Transient, Undecodable, decode},
@@ -51,7 +51,7 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        self.tally.received.push("unreadable");
+        self.tally.receive(Received::Unreadable);
         let refusal = match context.gate.take(context.now, FrameKind::Rest) {
             Ok(()) => undecodable.refusal,
             Err(retry_after_ms) => Refusal::RateLimited { retry_after_ms },
@@ -65,14 +65,14 @@ impl Connection {
         context: &mut Context<'_>,
         outputs: &mut Vec<Output>,
     ) {
-        let (kind, name) = match frame.ask {
-            Ask::Message { .. } => (FrameKind::Message, "message"),
-            Ask::Heartbeat => (FrameKind::Signal, "heartbeat"),
-            Ask::Typing(_) => (FrameKind::Signal, "typing"),
-            Ask::Join => (FrameKind::Rest, "join"),
-            Ask::End => (FrameKind::Rest, "end"),
+        let (kind, received) = match frame.ask {
+            Ask::Message { .. } => (FrameKind::Message, Received::Message),
+            Ask::Heartbeat => (FrameKind::Signal, Received::Heartbeat),
+            Ask::Typing(_) => (FrameKind::Signal, Received::Typing),
+            Ask::Join => (FrameKind::Rest, Received::Join),
+            Ask::End => (FrameKind::Rest, Received::End),
         };
-        self.tally.received.push(name);
+        self.tally.receive(received);
         if let Err(retry_after_ms) = context.gate.take(context.now, kind) {
             let refusal = Refusal::RateLimited { retry_after_ms };
             return self.refuse(refusal, frame.custom, context, outputs);

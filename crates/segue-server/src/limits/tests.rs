@@ -148,8 +148,8 @@ fn the_longest_session_ends_before_its_token_does() {
 fn what_one_connection_holds_is_the_sum_of_its_limits() {
     let one_message = MESSAGE_TEXT_BYTES_MAX + CUSTOM_BYTES_MAX;
     let parts = [
-        // A request, then the socket's buffer and the message that comes, in a buffer that doubles.
-        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + SOCKET_BUFFER_BYTES,
+        // A request, then the socket's buffers and the message that comes, in a buffer that doubles.
+        HEADERS_BYTES_MAX + REQUEST_BODY_BYTES_MAX + SOCKET_BUFFER_BYTES + SOCKET_READ_BYTES,
         2 * FRAME_BYTES_MAX,
         // Commands that wait and those that are executed, with what goes back to their senders.
         2 * (COMMANDS_QUEUED_BYTES_MAX + FRAMES_TOGETHER_BYTES + one_message),

@@ -27,10 +27,14 @@ use tokio_tungstenite::{
 
 use crate::limits;
 
+mod inbox;
+
+use inbox::Inbox;
+
 /// The server's end of a web socket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    frames: WebSocketStream<Outbox<S>>,
+    frames: WebSocketStream<Line<S>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -44,8 +48,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .max_write_buffer_size(limits::CONTROL_WRITE_BYTES_MAX)
             .max_message_size(Some(limits::FRAME_BYTES_MAX))
             .max_frame_size(Some(limits::FRAME_BYTES_MAX));
-        let outbox = Outbox { stream, texts: Vec::new(), written: 0, is_torn: false };
-        let frames = WebSocketStream::from_raw_socket(outbox, Role::Server, Some(config));
+        let line =
+            Line { stream, inbox: Inbox::default(), texts: Vec::new(), written: 0, is_torn: false };
+        let frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config));
         Self { frames: frames.now_or_never().expect("there is no hand-shake to wait for") }
     }
 }
@@ -62,8 +67,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let outbox = self.frames.get_ref();
-        if outbox.is_torn || outbox.texts.len() >= limits::SOCKET_WRITE_BYTES {
+        let line = self.frames.get_ref();
+        if line.is_torn || line.texts.len() >= limits::SOCKET_WRITE_BYTES {
             ready!(Pin::new(&mut self.frames).poll_flush(cx))?;
         }
         Pin::new(&mut self.frames).poll_ready(cx)
@@ -90,10 +95,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     }
 }
 
-/// The way out of both: texts before what the library writes, and no frame within another.
+/// What the library reads from and writes to. Out of it go texts before what the library writes, and
+/// no frame within another.
 #[derive(Debug)]
-struct Outbox<S> {
+struct Line<S> {
     stream: S,
+    inbox: Inbox,
     /// Frames of texts that wait to be written. Without memory of its own when none does.
     texts: Vec<u8>,
     /// So much of them is written.
@@ -102,7 +109,7 @@ struct Outbox<S> {
     is_torn: bool,
 }
 
-impl<S: AsyncWrite + Unpin> Outbox<S> {
+impl<S: AsyncWrite + Unpin> Line<S> {
     fn poll_texts(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.texts.len() {
             let rest = &self.texts[self.written..];
@@ -117,17 +124,18 @@ impl<S: AsyncWrite + Unpin> Outbox<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Outbox<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let Self { stream, inbox, .. } = self.get_mut();
+        inbox.poll_read(stream, cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Outbox<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

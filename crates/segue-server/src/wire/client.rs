@@ -360,12 +360,16 @@ impl Visitor<'_> for Which<'_> {
 
 /// A string, where it stands if it can be read there; `None` where there is none, or something else.
 fn text(json: Option<&str>) -> Option<Cow<'_, str>> {
-    // With an escape in it, it has to be copied.
-    let borrowed = serde_json::from_str(json?).ok().map(Cow::Borrowed);
-    borrowed.or_else(|| string(json).map(Cow::Owned))
+    let json = json?;
+    // What was picked is JSON: without an escape it says what it means.
+    let quoted = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    match quoted.filter(|it| !it.contains('\\')) {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
 }
 
 /// A string; `None` where there is none, or something else.
 fn string(json: Option<&str>) -> Option<String> {
-    serde_json::from_str(json?).ok()
+    text(json).map(Cow::into_owned)
 }

@@ -1,0 +1,75 @@
+//! What was read from a connection and does not fit into the library's buffer yet.
+//!
+//! The library has a small buffer for each connection, which it fills with zeros before each read.
+//! Bytes are read into a large one that the thread has for all its connections, so that everything
+//! that has come takes one call of the kernel, and an idle connection has no memory for it.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::limits;
+
+thread_local! {
+    static SHARED: RefCell<Box<[u8]>> =
+        RefCell::new(vec![0; limits::SOCKET_READ_BYTES].into_boxed_slice());
+}
+
+/// Bytes that wait to be taken. Without memory of its own when none do.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    waiting: Vec<u8>,
+    /// So many of them were taken.
+    taken: usize,
+}
+
+impl Inbox {
+    /// As the stream's own, which is asked when nothing waits.
+    pub fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.waiting.is_empty() {
+            // A large message is read to where it is wanted.
+            return if buf.remaining() >= limits::SOCKET_READ_BYTES {
+                Pin::new(stream).poll_read(cx, buf)
+            } else {
+                SHARED.with_borrow_mut(|shared| self.poll_fill(shared, stream, cx, buf))
+            };
+        }
+        let rest = &self.waiting[self.taken..];
+        let fits = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..fits]);
+        self.taken += fits;
+        if self.taken == self.waiting.len() {
+            *self = Self::default();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_fill<S: AsyncRead + Unpin>(
+        &mut self,
+        shared: &mut [u8],
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut read = ReadBuf::new(shared);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        let (fits, rest) = read.split_at(read.len().min(buf.remaining()));
+        buf.put_slice(fits);
+        self.waiting.extend_from_slice(rest);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
