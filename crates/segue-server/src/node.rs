@@ -190,7 +190,9 @@ impl Node {
     /// appended as one conditional write, told to everybody. One outcome for each, in order.
     pub async fn execute(&self, id: SessionId, actor: Actor, commands: &[Command]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
-        let mut cached = self.cache.lock().get(&id).cloned();
+        // What comes of it is remembered, and only then is it the newest in the cache: to move it there
+        // touches the memory of others.
+        let mut cached = self.cache.lock().peek(&id).cloned();
         self.metrics.cache_looked_at(cached.is_some());
         // A copy of a message is no conflict: it takes a round, and settles one of the commands.
         for _ in 0..limits::CONFLICTS_MAX + commands.len() {
@@ -320,9 +322,10 @@ impl Node {
 
     fn remember(&self, session: &Arc<Session>) {
         let mut cache = self.cache.lock();
-        let is_older = |it: &Arc<Session>| it.state.head.0 >= session.state.head.0;
-        if !cache.peek(&session.id).is_some_and(is_older) {
-            cache.put(session.id, Arc::clone(session));
+        match cache.get_mut(&session.id) {
+            Some(known) if known.state.head >= session.state.head => {}
+            Some(known) => *known = Arc::clone(session),
+            None => drop(cache.put(session.id, Arc::clone(session))),
         }
     }
 

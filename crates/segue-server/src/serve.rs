@@ -54,8 +54,6 @@ pub struct Peer {
 struct Wire {
     /// Bytes that the other end has taken, or room for which it has given.
     written: AtomicU64,
-    /// Bytes that came, without those of TLS.
-    read: AtomicU64,
     /// Something waits for room at the other end.
     is_written_to: AtomicBool,
     /// What still comes in after the end is read and thrown away, so that a reset does not eat the
@@ -72,11 +70,6 @@ impl Peer {
     /// How many bytes were accepted so far.
     pub fn written(&self) -> u64 {
         self.wire.written.load(Ordering::Relaxed)
-    }
-
-    /// How many bytes came so far, beneath HTTP and above TLS.
-    pub fn read(&self) -> u64 {
-        self.wire.read.load(Ordering::Relaxed)
     }
 
     /// Whether bytes wait for the other end to take them.

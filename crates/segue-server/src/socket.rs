@@ -48,11 +48,8 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Web:
     Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin
 {
-}
-
-impl<W> Web for W where
-    W: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin
-{
+    /// How many bytes were taken so far to make messages of; zero where there are only messages.
+    fn taken(&self) -> u64;
 }
 
 /// What a socket works with.
@@ -153,7 +150,7 @@ impl Socket {
 
     async fn drive(&mut self, web: &mut impl Web, under_way: &mut UnderWay) -> End {
         let mut outputs = self.handle(Input::Tick);
-        let mut unfinished = Unfinished::new(self.peer.read());
+        let mut unfinished = Unfinished::new(web.taken());
         let frame_time = Duration::from_millis(self.frame_ms);
         let mut is_stopping = false;
         let mut ended = None;
@@ -175,7 +172,7 @@ impl Socket {
             let wake_at = self.connection.wake_at();
             let wake = Duration::from_millis(wake_at.saturating_sub(self.node.now()));
             let now = Instant::now();
-            if unfinished.lasts(now, self.peer.read()) >= frame_time {
+            if unfinished.lasts(now, web.taken()) >= frame_time {
                 warn!(session.id = %self.id, "a frame does not end, its socket does");
                 return End::Close(CloseCode::TryAgain.number());
             }
@@ -263,7 +260,7 @@ impl Socket {
                 Some(Ok(Message::Ping(it) | Message::Pong(it))) => {
                     unfinished.take_control(it.len());
                 }
-                _ => unfinished.take_message(self.peer.read()),
+                _ => unfinished.take_message(web.taken()),
             }
             if let Some(Ok(Message::Text(it))) = &frame {
                 bytes += it.len();
@@ -392,7 +389,7 @@ impl Socket {
 }
 
 /// Whether the other end has answered the close.
-async fn goodbye(mut web: impl Web, code: u16, is_stopping: bool) -> bool {
+async fn goodbye(web: &mut impl Web, code: u16, is_stopping: bool) -> bool {
     // Some clients open the next socket before they look after this one; when the server stops,
     // everybody waits for the next process meanwhile.
     let patience_ms =

@@ -168,6 +168,9 @@ impl Store for SqliteStore {
             Verdict::Conflict => Appended::Conflict,
             Verdict::Duplicate(row) => Appended::Duplicate(Box::new(row.decode()?)),
             Verdict::Taken => Appended::Taken,
+            Verdict::TooMany(what) => {
+                return Err(StoreError(format!("there are too many {what}")));
+            }
         })
     }
 

@@ -26,7 +26,7 @@ use crate::{
     node::{Outcome, Sources},
     rates::SessionGate,
     serve::Peer,
-    socket::Socket,
+    socket::{Socket, Web},
 };
 
 mod store;
@@ -48,6 +48,12 @@ type SentAt = Arc<Mutex<Vec<u64>>>;
 struct Silent {
     began: Instant,
     sent_at: SentAt,
+}
+
+impl Web for Silent {
+    fn taken(&self) -> u64 {
+        0
+    }
 }
 
 impl Stream for Silent {

@@ -111,10 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Lingering
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = self.stream().poll_read(cx, buf);
-        self.wire.read.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        read
+        self.stream().poll_read(cx, buf)
     }
 }
 

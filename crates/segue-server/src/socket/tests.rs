@@ -56,12 +56,18 @@ impl Sink<Message> for Deaf {
     }
 }
 
+impl Web for Deaf {
+    fn taken(&self) -> u64 {
+        0
+    }
+}
+
 /// Covers 8.18.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_a_close_holds_up_no_restart() {
     for (is_stopping, expected_ms) in [(false, 2_000), (true, 200)] {
         let began = Instant::now();
-        assert!(!goodbye(Deaf, 1001, is_stopping).await);
+        assert!(!goodbye(&mut Deaf, 1001, is_stopping).await);
         assert_eq!(began.elapsed().as_millis(), expected_ms, "stopping: {is_stopping}");
     }
 }

@@ -10,21 +10,21 @@ const CONTROL_BYTES: u64 = 6;
 /// The bytes of a socket that make no message yet.
 #[derive(Debug)]
 pub struct Unfinished {
-    /// Bytes of the connection that are accounted for.
+    /// Bytes that are accounted for.
     accounted: u64,
     since: Option<Instant>,
 }
 
 impl Unfinished {
-    /// A socket of whose connection so many bytes were read before it was one.
-    pub fn new(read: u64) -> Self {
-        Self { accounted: read, since: None }
+    /// A socket for which so many bytes were taken.
+    pub fn new(taken: u64) -> Self {
+        Self { accounted: taken, since: None }
     }
 
-    /// A message is complete; so many bytes were read by now. Some may be of the next one already,
-    /// which then is taken for finished, too: it is one buffer at most.
-    pub fn take_message(&mut self, read: u64) {
-        self.accounted = read;
+    /// A message is complete; so many bytes were taken by now. Some may be of the next one already,
+    /// which then is taken for finished, too: it is one small buffer at most.
+    pub fn take_message(&mut self, taken: u64) {
+        self.accounted = taken;
         self.since = None;
     }
 
@@ -33,9 +33,9 @@ impl Unfinished {
         self.accounted += payload as u64 + CONTROL_BYTES;
     }
 
-    /// For how long there have been bytes that make no message, when so many have been read.
-    pub fn lasts(&mut self, now: Instant, read: u64) -> Duration {
-        if read <= self.accounted {
+    /// For how long there have been bytes that make no message, when so many have been taken.
+    pub fn lasts(&mut self, now: Instant, taken: u64) -> Duration {
+        if taken <= self.accounted {
             self.since = None;
             return Duration::ZERO;
         }

@@ -25,6 +25,7 @@ use tokio_tungstenite::{
     },
 };
 
+use super::Web;
 use crate::limits;
 
 mod inbox;
@@ -52,6 +53,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Line { stream, inbox: Inbox::default(), texts: Vec::new(), written: 0, is_torn: false };
         let frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config));
         Self { frames: frames.now_or_never().expect("there is no hand-shake to wait for") }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Web for WebSocket<S> {
+    fn taken(&self) -> u64 {
+        self.frames.get_ref().inbox.given()
     }
 }
 

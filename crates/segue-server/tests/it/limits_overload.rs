@@ -170,6 +170,15 @@ async fn a_message_that_never_ends_ends_its_socket() {
         bare.send(&bytes).await;
         assert_eq!(bare.closed().await, 1013);
     }
+    // Also behind a whole one, and behind pings, that came with it.
+    let heartbeat = wire::frame(wire::FIN | wire::TEXT, br#"{"type": "EVENT_TYPE_HEARTBEAT"}"#);
+    let large = wire::frame(wire::FIN | wire::TEXT, &vec![b' '; 40_000]);
+    let pings = wire::frame(wire::FIN | wire::PING, b"still here").repeat(100);
+    for bytes in [6_000, 16_000, 30_000] {
+        let mut bare = Bare::open(&session).await;
+        bare.send(&[&heartbeat, &pings[..], &large[..bytes]].concat()).await;
+        assert_eq!(bare.closed().await, 1013, "{bytes} bytes");
+    }
     // Pings between its parts do not help it on.
     let mut bare = Bare::open(&session).await;
     bare.send(&wire::frame(wire::TEXT, beginning)).await;

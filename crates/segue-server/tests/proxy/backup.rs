@@ -141,7 +141,7 @@ fn check_manifest(backup: &Path, printed: &Value) -> Vec<String> {
     let manifest: Value =
         serde_json::from_slice(&fs::read(backup.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(&manifest, printed);
-    assert_eq!((&manifest["format"], &manifest["schema_version"]), (&json!(1), &json!(5)));
+    assert_eq!((&manifest["format"], &manifest["schema_version"]), (&json!(1), &json!(6)));
     assert!(manifest["began_at"].as_str().unwrap() <= manifest["finished_at"].as_str().unwrap());
     let mut names = vec!["manifest.json".to_owned()];
     for file in manifest["files"].as_array().unwrap() {

@@ -14,6 +14,8 @@ use futures_util::{Sink, Stream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use segue_server::socket::Web;
+
 use crate::{
     frames::{Frame, parse},
     store::Life,
@@ -145,6 +147,12 @@ impl SimWeb {
 /// Whether a socket that is closed with this code belongs to a session that has ended.
 pub fn is_end(code: u16) -> bool {
     code == 1000 || code == 4001
+}
+
+impl Web for SimWeb {
+    fn taken(&self) -> u64 {
+        0
+    }
 }
 
 impl Stream for SimWeb {

@@ -21,6 +21,8 @@ pub enum Verdict {
     Conflict,
     Duplicate(Arc<EntryRow>),
     Taken,
+    /// There are too many of these for the numbers of the index.
+    TooMany(&'static str),
 }
 
 /// A session as the writer knows it.
@@ -49,7 +51,10 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         }
     }
     if commit.head > POSITION_MAX {
-        return Err(too_many("entries of a session"));
+        return Ok(Verdict::TooMany("entries of a session"));
+    }
+    if known.is_none() && writing.newest_session_key() >= SESSION_KEY_MAX {
+        return Ok(Verdict::TooMany("sessions"));
     }
 
     let key = match known {
@@ -140,9 +145,6 @@ fn take(writing: &Writing, token: &TokenId) -> rusqlite::Result<()> {
 
 fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
     let key = writing.next_session_key();
-    if key > SESSION_KEY_MAX {
-        return Err(too_many("sessions"));
-    }
     let facts = commit.facts.as_ref().expect("a commit that creates a session has its facts");
     let first_at = commit.entries.first().map_or(0, |it| it.at);
     let connection = &writing.connection;
@@ -164,11 +166,6 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
         .execute([key, first_at])?;
     writing.keys.begin(key);
     Ok(key)
-}
-
-/// More than the index has numbers for.
-fn too_many(what: &str) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(format!("there are too many {what}").into())
 }
 
 fn append_entry(

@@ -153,10 +153,12 @@ thread_local! {
 /// indexed, and has no more memory than it needs.
 fn json(data: &impl Serialize) -> String {
     SHARED.with_borrow_mut(|shared| {
+        // Of one that panicked.
         shared.clear();
         serde_json::to_writer(&mut *shared, data).expect("what is stored is plain data");
         let json = str::from_utf8(shared).expect("JSON is text").to_owned();
-        // What one large event took is given back.
+        // What one large event took is given back, and what it said with it.
+        shared.clear();
         shared.shrink_to(CHUNK_BYTES);
         json
     })
@@ -310,5 +312,18 @@ impl SessionRow {
     pub fn fold(&self, log: &[Entry]) -> Result<Session, StoreError> {
         Session::fold(self.id, log)
             .ok_or_else(|| StoreError(format!("the log of session {} has no start", self.id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_large_text_took_is_given_back() {
+        for text in ["a", &"large".repeat(100_000), "b", ""] {
+            assert_eq!(json(&text), format!("\"{text}\""));
+            assert!(SHARED.with_borrow(Vec::capacity) <= CHUNK_BYTES);
+        }
     }
 }

@@ -117,6 +117,11 @@ impl Writing {
         })
     }
 
+    /// The greatest key that a session has had.
+    pub fn newest_session_key(&self) -> i64 {
+        self.newest_session_key
+    }
+
     /// A key that no session has. Counted here, so that sessions keep the order of their creation.
     pub fn next_session_key(&mut self) -> i64 {
         self.newest_session_key += 1;

@@ -31,6 +31,30 @@ fn a_heartbeat_comes_back_with_what_was_written_beside_it() {
     assert!(bench.newest_frame().get("metadata").is_none());
 }
 
+#[test]
+fn frames_are_counted_as_what_they_are() {
+    let frames = [
+        ("message", r#"{"type":"EVENT_TYPE_USER_MESSAGE","payload":{"text":"hi"}}"#),
+        ("join", r#"{"type":"EVENT_TYPE_REQUEST_POLY_AGENT_JOIN"}"#),
+        ("end", r#"{"type":"EVENT_TYPE_USER_END_SESSION"}"#),
+        ("heartbeat", r#"{"type":"EVENT_TYPE_HEARTBEAT"}"#),
+        (
+            "typing",
+            r#"{"type":"EVENT_TYPE_USER_TYPING","payload":{"state":"TYPING_STATE_STARTED"}}"#,
+        ),
+        ("unreadable", "{"),
+    ];
+    assert_eq!(frames.len(), Received::ALL.len());
+    for (name, text) in frames {
+        let mut bench = live();
+        bench.text(text);
+        let counted = Received::ALL.iter().zip(bench.connection.tally().received);
+        let counted: Vec<_> = counted.filter(|(_, frames)| *frames > 0).collect();
+        assert_eq!(counted.len(), 1, "{name}");
+        assert_eq!((counted[0].0.name(), counted[0].1), (name, 1));
+    }
+}
+
 /// Covers 4.9.
 #[test]
 fn a_heartbeat_does_not_wait_for_a_command() {

@@ -26,9 +26,16 @@ pub(super) struct Inbox {
     waiting: Vec<u8>,
     /// So many of them were taken.
     taken: usize,
+    /// So many bytes were given to the library in all.
+    given: u64,
 }
 
 impl Inbox {
+    /// How many bytes were given to the library.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
     /// As the stream's own, which is asked when nothing waits.
     pub fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
@@ -37,19 +44,15 @@ impl Inbox {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.waiting.is_empty() {
-            // A large message is read to where it is wanted.
-            return if buf.remaining() >= limits::SOCKET_READ_BYTES {
-                Pin::new(stream).poll_read(cx, buf)
-            } else {
-                SHARED.with_borrow_mut(|shared| self.poll_fill(shared, stream, cx, buf))
-            };
+            return SHARED.with_borrow_mut(|shared| self.poll_fill(shared, stream, cx, buf));
         }
         let rest = &self.waiting[self.taken..];
         let fits = rest.len().min(buf.remaining());
         buf.put_slice(&rest[..fits]);
         self.taken += fits;
+        self.given += fits as u64;
         if self.taken == self.waiting.len() {
-            *self = Self::default();
+            (self.waiting, self.taken) = (Vec::new(), 0);
         }
         Poll::Ready(Ok(()))
     }
@@ -66,6 +69,7 @@ impl Inbox {
         let read = read.filled();
         let (fits, rest) = read.split_at(read.len().min(buf.remaining()));
         buf.put_slice(fits);
+        self.given += fits.len() as u64;
         self.waiting.extend_from_slice(rest);
         Poll::Ready(Ok(()))
     }

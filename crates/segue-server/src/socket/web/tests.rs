@@ -20,6 +20,24 @@ async fn nothing_of_a_large_text_stays_behind() {
 }
 
 #[tokio::test]
+async fn whatever_came_together_is_read_in_order() {
+    let (mut web, mut client) = pair(256 * 1024).await;
+    let texts: Vec<String> = [3, 40_000, 5, 0, 1_020, 1_024, 16_384, 7]
+        .into_iter()
+        .chain((0..200).map(|it| 100 + it))
+        .map(|bytes| format!("{bytes}").repeat(bytes / 4 + 1))
+        .collect();
+    for text in &texts {
+        client.feed(Message::text(text.clone())).await.unwrap();
+    }
+    client.send(Message::Close(None)).await.unwrap();
+    for text in texts {
+        assert_eq!(web.next().await.unwrap().unwrap(), Message::text(text));
+    }
+    assert_eq!(web.next().await.unwrap().unwrap(), Message::Close(None));
+}
+
+#[tokio::test]
 async fn texts_that_are_fed_are_written_together() {
     let (mut web, mut client) = pair(256 * 1024).await;
     web.feed(Message::text("one")).await.unwrap();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use segue_core::{
-    Entry, MessageKey, Position, Session,
+    Entry, MessageKey, Position, Session, SessionId,
     ports::{Appended, Store, StoreError},
 };
 use segue_store::{Hooks, IndexPace, SqliteStore};
 use tempfile::TempDir;
 
 use super::{open, open_with};
-use crate::support::{ALL, create, draft, log, record, says, says_once};
+use crate::support::{ALL, create, draft, facts, log, record, says, says_once, started};
 
 /// Two sessions that said six things in turn, all of it indexed, and the file.
 struct Damaged {
@@ -208,5 +208,26 @@ async fn a_session_that_is_full_takes_no_more_and_others_do() {
     let beside = draft(other, 9, vec![says("beside")]).commit();
     let (beyond, beside) = tokio::join!(store.append(&beyond), store.append(&beside));
     assert!(beyond.is_err_and(|it| it.0.contains("too many entries")));
+    assert_eq!(beside, Ok(Appended::Recorded));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_full_takes_no_more_sessions() {
+    let case = Damaged::new().await;
+    // The key of the newest that there may be.
+    let last = "(1 << 35) - 1 where session = 2";
+    case.sql(&format!(
+        "pragma foreign_keys = off;
+         update states set session = {last}; update presence set session = {last};
+         update sessions set key = (1 << 35) - 1 where key = 2;
+         update segments set key = ((1 << 35) - 1) << 28 | 1 where key >> 28 = 2;
+         delete from log where chunk % 2 = 0"
+    ));
+    let store = case.open();
+    let beyond = Session::new(SessionId(77), facts("token").into());
+    let beyond = draft(&beyond, 9, vec![started(&beyond)]).commit();
+    let beside = draft(&case.sessions[1], 9, vec![says("beside")]).commit();
+    let (beyond, beside) = tokio::join!(store.append(&beyond), store.append(&beside));
+    assert!(beyond.is_err_and(|it| it.0.contains("too many sessions")));
     assert_eq!(beside, Ok(Appended::Recorded));
 }

@@ -1,4 +1,4 @@
-use std::future::poll_fn;
+use std::{future::poll_fn, time::Duration};
 
 use tokio::io::AsyncWriteExt;
 
@@ -32,6 +32,7 @@ async fn everything_that_has_come_is_taken_in_order_however_little_at_once() {
             assert!((1..=most).contains(&more.len()), "{} of {most}", more.len());
             assert!(inbox.waiting.len() <= limits::SOCKET_READ_BYTES);
             taken.extend(more);
+            assert_eq!(inbox.given(), taken.len() as u64);
         }
         assert_eq!(taken, sent);
         assert_eq!(inbox.waiting.capacity(), 0, "an idle connection has no memory for it");
@@ -54,11 +55,34 @@ async fn connections_of_a_thread_do_not_see_each_others_bytes() {
     }
 }
 
-#[tokio::test]
-async fn a_large_read_goes_to_where_it_is_wanted() {
-    let (mut ours, mut theirs) = tokio::io::duplex(256 * 1024);
-    let sent = bytes(2 * limits::SOCKET_READ_BYTES);
-    theirs.write_all(&sent).await.unwrap();
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_woken() {
+    let (mut ours, mut theirs) = tokio::io::duplex(64);
     let mut inbox = Inbox::default();
-    assert_eq!(read(&mut inbox, &mut ours, 2 * sent.len()).await, sent);
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        theirs.write_all(&[3; 5]).await.unwrap();
+    };
+    let both = async { tokio::join!(read(&mut inbox, &mut ours, 10), late).0 };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(2), both).await.unwrap(), [3; 5]);
+}
+
+struct Broken;
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_connection_is_passed_on() {
+    let mut bytes = [0; 10];
+    let (mut inbox, mut buf) = (Inbox::default(), ReadBuf::new(&mut bytes));
+    let failed = poll_fn(|cx| inbox.poll_read(&mut Broken, cx, &mut buf)).await;
+    assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
