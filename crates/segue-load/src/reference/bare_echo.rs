@@ -1,5 +1,5 @@
-//! A bare echo on the WebSocket stack of the server, with its buffers: no log, no session, one
-//! flush per message. A program of its own, as the server is.
+//! A bare echo on the WebSocket stack of the server, as the stack is by itself with small buffers: no
+//! log, no session, one flush per message. A program of its own, as the server is.
 
 use std::{
     io::Read as _,
