@@ -46,7 +46,7 @@ pub use self::files::FileFault;
 pub use self::options::{Durability, Group, Hooks, IndexPace, OnGroup, SqliteOptions};
 
 use self::append::{Verdict, append};
-use self::codec::{CommitRows, SessionRow, session_bytes};
+use self::codec::{CommitRows, EntryRow, SessionRow, session_bytes};
 use self::files::Files;
 use self::jobs::Lease;
 use self::readers::Readers;
@@ -190,7 +190,7 @@ impl Store for SqliteStore {
         let (rows, more) = self
             .read_log(move |reader, tail| read::entries(reader, tail, id, after, limit))
             .await?;
-        let entries = rows.iter().map(|it| it.decode()).collect::<Result<_, _>>()?;
+        let entries = rows.iter().map(EntryRow::decode).collect::<Result<_, _>>()?;
         Ok(Page { entries, more })
     }
 

@@ -1,8 +1,6 @@
 //! One commit within the writer's transaction. Everything that could refuse it is looked at before
 //! anything of it is written, so that its refusal leaves its neighbours in the group alone.
 
-use std::sync::Arc;
-
 use rusqlite::{OptionalExtension, params};
 use segue_core::TokenId;
 
@@ -10,7 +8,7 @@ use super::codec::{
     ClaimColumns, CommitRows, Counted, EntryRow, IdBytes, JobColumns, STATE_VERSION,
 };
 use super::read::session_key;
-use super::segments;
+use super::segments::{self, Fingerprint};
 use super::writer::Writing;
 use crate::limits::{POSITION_MAX, SESSION_KEY_MAX};
 
@@ -19,7 +17,7 @@ use crate::limits::{POSITION_MAX, SESSION_KEY_MAX};
 pub enum Verdict {
     Recorded,
     Conflict,
-    Duplicate(Arc<EntryRow>),
+    Duplicate(EntryRow),
     Taken,
     /// There are too many of these for the numbers of the index.
     TooMany(&'static str),
@@ -62,8 +60,9 @@ pub fn append(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<Ve
         None => create(writing, commit)?,
     };
     for entry in &commit.entries {
-        append_entry(writing, key, commit.session, entry)?;
+        writing.index.append(&writing.connection, key, commit.session, entry)?;
     }
+    writing.keys.note(key, commit.message_keys());
     write_state(writing, key, commit)?;
     for job in &commit.jobs {
         insert_job(writing, key, *job)?;
@@ -98,16 +97,18 @@ fn find_duplicate(
     writing: &mut Writing,
     key: i64,
     commit: &CommitRows,
-) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+) -> rusqlite::Result<Option<EntryRow>> {
+    // What a bot says has none, and those of its session need not be known.
+    if commit.message_keys().next().is_none() {
+        return Ok(None);
+    }
     let Writing { connection, index, keys, .. } = writing;
-    for digest in commit.entries.iter().filter_map(|it| it.message_key) {
-        let unindexed =
-            || index.of_session(&commit.session).into_iter().filter_map(|it| it.message_key);
-        if !keys.may_have(connection, key, digest, unindexed)? {
-            continue;
-        }
+    let unindexed =
+        || index.of_session(&commit.session).into_iter().filter_map(|it| it.message_key);
+    let known = keys.of_session(connection, key, unindexed)?;
+    for digest in commit.message_keys().filter(|it| known.contains(&Fingerprint::of(*it))) {
         let found = match index.message(&commit.session, digest) {
-            None => segments::message(connection, key, digest)?.map(Arc::new),
+            None => segments::message(connection, key, digest)?,
             found => found,
         };
         if found.is_some() {
@@ -166,20 +167,6 @@ fn create(writing: &mut Writing, commit: &CommitRows) -> rusqlite::Result<i64> {
         .execute([key, first_at])?;
     writing.keys.begin(key);
     Ok(key)
-}
-
-fn append_entry(
-    writing: &mut Writing,
-    key: i64,
-    session: IdBytes,
-    row: &Arc<EntryRow>,
-) -> rusqlite::Result<()> {
-    let Writing { connection, index, keys, .. } = writing;
-    index.append(connection, key, session, Arc::clone(row))?;
-    if let Some(digest) = row.message_key {
-        keys.note(key, digest);
-    }
-    Ok(())
 }
 
 fn write_state(writing: &Writing, session: i64, commit: &CommitRows) -> rusqlite::Result<()> {

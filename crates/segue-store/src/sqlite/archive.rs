@@ -1,7 +1,5 @@
 //! The SQL of administration: finding sessions, deleting them, records.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use segue_core::{
     ConnectorId, SessionId, Timestamp,
@@ -150,7 +148,7 @@ pub fn delete(
 fn digest(
     connection: &Connection,
     key: i64,
-    unindexed: Vec<Arc<EntryRow>>,
+    unindexed: Vec<EntryRow>,
 ) -> rusqlite::Result<(u64, LogDigest)> {
     let mut digester = LogDigester::default();
     walk(connection, key, 0, unindexed, |row| {

@@ -1,7 +1,7 @@
 //! Between the domain's types and the columns of the database. What is written here is read for
 //! ever: see `segue_core::Event` and `State` for what may change.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, ops::Deref, sync::Arc};
 
 use rusqlite::{Row, types::Type};
 use segue_core::{
@@ -43,26 +43,49 @@ pub fn limit_column(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// An entry as its row has it.
-#[derive(Debug)]
+/// An event as JSON, within what was encoded with it: those of a commit have one piece of memory, which
+/// the writer reads from its beginning to its end.
+#[derive(Debug, Clone)]
+pub struct EventText {
+    of_all: Arc<str>,
+    from: usize,
+    to: usize,
+}
+
+impl Deref for EventText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.of_all[self.from..self.to]
+    }
+}
+
+impl From<&str> for EventText {
+    fn from(text: &str) -> Self {
+        Self { of_all: text.into(), from: 0, to: text.len() }
+    }
+}
+
+/// An entry as its row has it. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct EntryRow {
     pub id: IdBytes,
     pub position: i64,
     pub reached: i64,
     pub at: i64,
     pub message_key: Option<IdBytes>,
-    pub event: String,
+    pub event: EventText,
 }
 
 impl EntryRow {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, event: EventText) -> Self {
         Self {
             id: entry.id.0.to_be_bytes(),
             position: to_column(entry.position.0),
             reached: to_column(entry.reached.0),
             at: to_column(entry.at),
             message_key: entry.event.message_key().map(digest),
-            event: json(&entry.event),
+            event,
         }
     }
 
@@ -97,7 +120,7 @@ pub struct CommitRows {
     pub session: IdBytes,
     pub seen: i64,
     pub head: i64,
-    pub entries: Vec<Arc<EntryRow>>,
+    pub entries: Vec<EntryRow>,
     pub connector: String,
     /// Needed only if this commit creates the session.
     pub facts: Option<FactColumns>,
@@ -117,7 +140,7 @@ impl CommitRows {
             session: session_bytes(session.id),
             seen: to_column(commit.seen.0),
             head: to_column(session.state.head.0),
-            entries: commit.entries.iter().map(|it| Arc::new(EntryRow::of(it))).collect(),
+            entries: entry_rows(&commit.entries),
             connector: session.facts.connector.0.clone(),
             facts: (commit.seen == Position(0)).then(|| FactColumns::of(&session.facts)),
             ended_at: ended_with(commit).map(to_column),
@@ -126,6 +149,11 @@ impl CommitRows {
             claims: commit.claims.iter().map(ClaimColumns::of).collect(),
             bot_state: commit.bot_state.clone(),
         }
+    }
+
+    /// The digests of the keys of its messages.
+    pub fn message_keys(&self) -> impl Iterator<Item = IdBytes> {
+        self.entries.iter().filter_map(|it| it.message_key)
     }
 
     /// About how much of the write-ahead log it takes.
@@ -149,18 +177,42 @@ thread_local! {
     static SHARED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Plain data as JSON. Written where there is room already and then copied: it is kept until it is
-/// indexed, and has no more memory than it needs.
+/// Plain data as JSON.
 fn json(data: &impl Serialize) -> String {
+    encoded([data]).0
+}
+
+fn entry_rows(entries: &[Entry]) -> Vec<EntryRow> {
+    let (of_all, ends): (Arc<str>, _) = encoded(entries.iter().map(|it| &it.event));
+    let mut from = 0;
+    let row = |(entry, to)| {
+        let event = EventText { of_all: Arc::clone(&of_all), from, to };
+        from = to;
+        EntryRow::of(entry, event)
+    };
+    entries.iter().zip(ends).map(row).collect()
+}
+
+/// Plain data as JSON, one behind the other, and where each of them ends. Written where there is room
+/// already and then copied: it is kept until it is indexed, and has no more memory than it needs.
+fn encoded<'a, D, T>(data: impl IntoIterator<Item = &'a D>) -> (T, Vec<usize>)
+where
+    D: Serialize + 'a,
+    T: for<'t> From<&'t str>,
+{
     SHARED.with_borrow_mut(|shared| {
         // Of one that panicked.
         shared.clear();
-        serde_json::to_writer(&mut *shared, data).expect("what is stored is plain data");
-        let json = str::from_utf8(shared).expect("JSON is text").to_owned();
+        let mut end = |it| {
+            serde_json::to_writer(&mut *shared, it).expect("what is stored is plain data");
+            shared.len()
+        };
+        let ends = data.into_iter().map(&mut end).collect();
+        let copied = str::from_utf8(shared).expect("JSON is text").into();
         // What one large event took is given back, and what it said with it.
         shared.clear();
         shared.shrink_to(CHUNK_BYTES);
-        json
+        (copied, ends)
     })
 }
 
@@ -263,7 +315,7 @@ pub struct SessionRow {
     /// Up to where `state` is folded.
     pub head: i64,
     /// What lies behind it in the log.
-    pub tail: Vec<Arc<EntryRow>>,
+    pub tail: Vec<EntryRow>,
     facts: String,
     version: i64,
     state: String,

@@ -1,9 +1,9 @@
 //! The index of the log, behind the writer: entries are appended without it, and put into it some
 //! thousand at a time, session by session, a few with every group (docs/adr/0033).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use rusqlite::Connection;
 use segue_core::SessionId;
 use tracing::error;
@@ -24,7 +24,7 @@ pub struct Index {
     /// The end of the log.
     log: Appender,
     /// Appended by the transaction at work.
-    appended: Vec<UnindexedEntry>,
+    appended: Vec<(UnindexedEntry, EntryRow)>,
     /// Durable, in the order of the log.
     waiting: Vec<UnindexedEntry>,
     waiting_bytes: usize,
@@ -82,33 +82,34 @@ impl Index {
         connection: &Connection,
         key: i64,
         session: IdBytes,
-        row: Arc<EntryRow>,
+        row: &EntryRow,
     ) -> rusqlite::Result<()> {
-        let place = self.log.push(connection, key, &row)?;
-        self.appended.push(UnindexedEntry { key, session, place, row });
+        let place = self.log.push(connection, key, row)?;
+        self.appended.push((UnindexedEntry::of(key, session, place, row), row.clone()));
         Ok(())
     }
 
     /// Where a session's log ends, if its end is not indexed.
     pub fn head(&self, session: &IdBytes) -> Option<i64> {
-        let newest = self.appended.iter().rev().find(|it| it.session == *session);
-        newest.map(|it| it.row.position).or_else(|| self.tail.head(session))
+        let newest = self.appended.iter().rev().find(|(it, _)| it.session == *session);
+        newest.map(|(it, _)| it.position).or_else(|| self.tail.head(session))
     }
 
     /// The message with this key, if it is not indexed.
-    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
-        let is_it =
-            |it: &&UnindexedEntry| it.row.message_key == Some(digest) && it.session == *session;
-        let appended = self.appended.iter().find(is_it).map(|it| Arc::clone(&it.row));
-        appended.or_else(|| self.tail.message(session, digest))
+    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<EntryRow> {
+        let appended = self.appended_to(session).find(|it| it.message_key == Some(digest));
+        appended.cloned().or_else(|| self.tail.message(session, digest))
     }
 
     /// Everything of a session that is not indexed.
-    pub fn of_session(&self, session: &IdBytes) -> Vec<Arc<EntryRow>> {
+    pub fn of_session(&self, session: &IdBytes) -> Vec<EntryRow> {
         let mut rows = self.tail.after(session, 0);
-        let appended = self.appended.iter().filter(|it| it.session == *session);
-        rows.extend(appended.map(|it| Arc::clone(&it.row)));
+        rows.extend(self.appended_to(session).cloned());
         rows
+    }
+
+    fn appended_to(&self, session: &IdBytes) -> impl Iterator<Item = &EntryRow> {
+        self.appended.iter().filter(|(it, _)| it.session == *session).map(|(_, row)| row)
     }
 
     /// The transaction at work deletes a session: takes everything that it has in the log, and its
@@ -122,7 +123,8 @@ impl Index {
             places.push(it.place);
             Ok(true)
         })?;
-        let unindexed = self.batch.entries.iter().chain(&self.waiting).chain(&self.appended);
+        let appended = self.appended.iter().map(|(it, _)| it);
+        let unindexed = self.batch.entries.iter().chain(&self.waiting).chain(appended);
         places.extend(unindexed.filter(|it| it.key == key).map(|it| it.place));
         log::delete(connection, key, &mut places)?;
         segments::delete(connection, key)
@@ -181,10 +183,9 @@ impl Index {
     /// The transaction is durable.
     pub fn committed(&mut self) {
         self.forget_deleted();
-        let durable = self.appended.iter().map(|it| (it.session, Arc::clone(&it.row)));
-        self.tail.add(durable);
-        self.waiting_bytes += self.appended.iter().map(|it| it.row.event.len()).sum::<usize>();
-        self.waiting.append(&mut self.appended);
+        self.waiting_bytes += self.appended.iter().map(|(_, row)| row.event.len()).sum::<usize>();
+        self.waiting.extend(self.appended.iter().map(|(it, _)| *it));
+        self.tail.add(self.appended.drain(..).map(|(it, row)| (it.session, row)));
 
         self.batch.done = self.batch.reached;
         if self.batch.done == self.batch.entries.len() {
@@ -223,7 +224,7 @@ impl Index {
         let mut entries = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
         let up_to = entries.last().map_or(0, |it| it.place.chunk);
-        entries.sort_unstable_by_key(|it| (it.key, it.row.position));
+        entries.sort_unstable_by_key(|it| (it.key, it.position));
         self.batch = Batch { entries, up_to, ..Batch::default() };
     }
 
@@ -231,7 +232,7 @@ impl Index {
         let batch = std::mem::take(&mut self.batch);
         // The last of each session says it for those before it.
         let of_sessions = batch.entries.chunk_by(|a, b| a.key == b.key);
-        let ends = of_sessions.filter_map(|it| it.last().map(|it| (it.session, it.row.position)));
+        let ends = of_sessions.filter_map(|it| it.last().map(|it| (it.session, it.position)));
         self.tail.remove(ends);
     }
 
@@ -243,7 +244,7 @@ impl Index {
         let of_deleted = |it: &&UnindexedEntry| deleted.contains(&it.key);
         let known = self.batch.entries.iter().chain(&self.waiting);
         self.tail.remove(known.filter(of_deleted).map(|it| (it.session, i64::MAX)));
-        self.appended.retain(|it| !deleted.contains(&it.key));
+        self.appended.retain(|(it, _)| !deleted.contains(&it.key));
         self.waiting.retain(|it| !deleted.contains(&it.key));
         self.batch.left_out.extend(deleted);
     }
@@ -258,14 +259,13 @@ fn extend(
 ) -> rusqlite::Result<usize> {
     let last = segments::last(connection, key)?;
     let head = last.as_ref().map_or(0, Segment::last);
-    let known = entries.partition_point(|it| it.row.position <= head);
+    let known = entries.partition_point(|it| it.position <= head);
     let Some(first) = entries.get(known) else { return Ok(known) };
-    if first.row.position != head + 1 {
+    if first.position != head + 1 {
         return Err(broken());
     }
-    let anew = || Segment::new(key, first.row.position, first.place.chunk);
-    let push =
-        |segment: &mut Segment, it: &UnindexedEntry| segment.push(it.place, it.row.message_key);
+    let anew = || Segment::new(key, first.position, first.place.chunk);
+    let push = |segment: &mut Segment, it: &UnindexedEntry| segment.push(it.place, it.message_key);
     let mut segment = last.unwrap_or_else(anew);
     let mut added = entries[known..].iter().take_while(|it| push(&mut segment, it)).count();
     if added == 0 {

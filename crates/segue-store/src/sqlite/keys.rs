@@ -1,8 +1,7 @@
 //! Which client's keys the messages of the sessions at work have, as fingerprints in the writer's
 //! memory: that a key is new is known without a look into the log.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use super::codec::IdBytes;
@@ -19,32 +18,27 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Whether a message with this key may be in the log. `unindexed` are the digests of those of the
-    /// session that the index does not have.
-    pub fn may_have<D: Iterator<Item = IdBytes>>(
+    /// Those of a session. `unindexed` are the digests of those that the index does not have.
+    pub fn of_session<D: Iterator<Item = IdBytes>>(
         &mut self,
         connection: &Connection,
         session: i64,
-        digest: IdBytes,
         unindexed: impl FnOnce() -> D,
-    ) -> rusqlite::Result<bool> {
-        let fingerprint = Fingerprint::of(digest);
-        if let Some(known) = self.sessions.get(&session) {
-            return Ok(known.contains(&fingerprint));
+    ) -> rusqlite::Result<&HashSet<Fingerprint>> {
+        if !self.sessions.contains_key(&session) {
+            let mut known: HashSet<_> = unindexed().map(Fingerprint::of).collect();
+            segments::walk(connection, session, 0, |it| {
+                known.extend(it.key);
+                Ok(true)
+            })?;
+            self.insert(session, known);
         }
-        let mut known: HashSet<_> = unindexed().map(Fingerprint::of).collect();
-        segments::walk(connection, session, 0, |it| {
-            known.extend(it.key);
-            Ok(true)
-        })?;
-        let may_have = known.contains(&fingerprint);
-        self.insert(session, known);
-        Ok(may_have)
+        Ok(&self.sessions[&session])
     }
 
     /// The session is new, and has none.
     pub fn begin(&mut self, session: i64) {
-        self.insert(session, HashSet::new());
+        self.insert(session, HashSet::default());
     }
 
     fn insert(&mut self, session: i64, known: HashSet<Fingerprint>) {
@@ -64,11 +58,13 @@ impl Keys {
         }
     }
 
-    /// A message with this key is appended.
-    pub fn note(&mut self, session: i64, digest: IdBytes) {
-        // That of a session that is not in here is in the log when it comes in.
+    /// Messages with these keys are appended.
+    pub fn note(&mut self, session: i64, digests: impl Iterator<Item = IdBytes>) {
+        // Those of a session that is not in here are in the log when it comes in.
         if let Some(known) = self.sessions.get_mut(&session) {
-            self.count += usize::from(known.insert(Fingerprint::of(digest)));
+            let before = known.len();
+            known.extend(digests.map(Fingerprint::of));
+            self.count += known.len() - before;
         }
     }
 }

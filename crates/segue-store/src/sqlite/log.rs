@@ -156,7 +156,7 @@ fn parse(record: &[u8]) -> rusqlite::Result<Option<Record>> {
         16 => Some(id_bytes(bytes(16)?)?),
         _ => return Err(broken()),
     };
-    let event = std::str::from_utf8(rest).map_err(|_| broken())?.to_owned();
+    let event = std::str::from_utf8(rest).map_err(|_| broken())?.into();
     let row = EntryRow { id, position, reached, at, message_key, event };
     Ok(Some(Record { session, row }))
 }

@@ -1,7 +1,5 @@
 //! The SQL of every read. Rows come back as they are: they are decoded by whoever waits for them.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use segue_core::{
     Position, Sequence, SessionId, Timestamp,
@@ -47,8 +45,8 @@ pub fn walk(
     reader: &Connection,
     key: i64,
     after: i64,
-    unindexed: Vec<Arc<EntryRow>>,
-    mut take: impl FnMut(Arc<EntryRow>) -> bool,
+    unindexed: Vec<EntryRow>,
+    mut take: impl FnMut(EntryRow) -> bool,
 ) -> rusqlite::Result<()> {
     let mut shown = after;
     let mut wants_more = true;
@@ -59,7 +57,7 @@ pub fn walk(
             // Read while the index is: there it is as it was then.
             let row = log.entry(it.place, key, it.position)?.ok_or_else(broken)?;
             shown = row.position;
-            wants_more = take(Arc::new(row));
+            wants_more = take(row);
             Ok(wants_more)
         })?;
     }
@@ -120,7 +118,7 @@ pub fn entries(
     id: SessionId,
     after: Position,
     limit: ReadLimit,
-) -> rusqlite::Result<(Vec<Arc<EntryRow>>, bool)> {
+) -> rusqlite::Result<(Vec<EntryRow>, bool)> {
     let (id, after) = (session_bytes(id), to_column(after.0));
     let newest = unindexed.after(reader, &id, after)?;
     let Some(key) = session_key(reader, &id)? else { return Ok((Vec::new(), false)) };
@@ -190,13 +188,13 @@ pub fn message(
     unindexed: &Unindexed,
     id: SessionId,
     digest: IdBytes,
-) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+) -> rusqlite::Result<Option<EntryRow>> {
     let id = session_bytes(id);
     if let Some(row) = unindexed.message(reader, &id, digest)? {
         return Ok(Some(row));
     }
     match session_key(reader, &id)? {
-        Some(key) => Ok(segments::message(reader, key, digest)?.map(Arc::new)),
+        Some(key) => Ok(segments::message(reader, key, digest)?),
         None => Ok(None),
     }
 }

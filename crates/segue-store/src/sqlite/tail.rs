@@ -4,10 +4,10 @@
 //! Readers look here first and into the database after that. What was indexed in between they find
 //! twice, and nothing they miss.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -18,14 +18,20 @@ use crate::limits::INDEX_BATCH_BYTES;
 
 /// Entries that are not indexed yet.
 #[derive(Debug, Default)]
-pub struct Tail(Mutex<HashMap<IdBytes, Vec<Arc<EntryRow>>>>);
+pub struct Tail(Mutex<HashMap<IdBytes, Vec<EntryRow>>>);
 
 impl Tail {
     /// Adds entries that have become durable: to each session's those that follow on its others.
-    pub fn add(&self, entries: impl Iterator<Item = (IdBytes, Arc<EntryRow>)>) {
+    pub fn add(&self, entries: impl Iterator<Item = (IdBytes, EntryRow)>) {
         let mut sessions = self.0.lock();
-        for (session, row) in entries {
-            sessions.entry(session).or_default().push(row);
+        let mut entries = entries.peekable();
+        while let Some((session, row)) = entries.next() {
+            let rows = sessions.entry(session).or_default();
+            rows.push(row);
+            // Mostly several of a session, one behind the other.
+            while let Some((_, row)) = entries.next_if(|it| it.0 == session) {
+                rows.push(row);
+            }
         }
     }
 
@@ -42,17 +48,17 @@ impl Tail {
     }
 
     /// What is behind a position of a session.
-    pub fn after(&self, session: &IdBytes, position: i64) -> Vec<Arc<EntryRow>> {
+    pub fn after(&self, session: &IdBytes, position: i64) -> Vec<EntryRow> {
         let sessions = self.0.lock();
         let rows = sessions.get(session).map_or(&[][..], Vec::as_slice);
         rows[rows.partition_point(|it| it.position <= position)..].to_vec()
     }
 
     /// The message with a key.
-    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<Arc<EntryRow>> {
+    pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<EntryRow> {
         let sessions = self.0.lock();
         let mut rows = sessions.get(session)?.iter();
-        rows.find(|it| it.message_key == Some(digest)).map(Arc::clone)
+        rows.find(|it| it.message_key == Some(digest)).cloned()
     }
 
     /// Where the log of a session ends, if its end is here.
@@ -78,7 +84,7 @@ impl Unindexed {
         }
         let (tail, all) = (Tail::default(), usize::MAX);
         let (entries, _) = in_log(reader, all)?;
-        tail.add(entries.into_iter().map(|it| (it.session, it.row)));
+        tail.add(entries.into_iter().map(|(it, row)| (it.session, row)));
         Ok(Self::Here(Arc::new(tail)))
     }
 
@@ -96,7 +102,7 @@ impl Unindexed {
         reader: &Connection,
         id: &IdBytes,
         position: i64,
-    ) -> rusqlite::Result<Vec<Arc<EntryRow>>> {
+    ) -> rusqlite::Result<Vec<EntryRow>> {
         match self {
             Self::Here(tail) => Ok(tail.after(id, position)),
             Self::InLog => {
@@ -104,7 +110,7 @@ impl Unindexed {
                 let mut found = Vec::new();
                 log::walk(reader, indexed_to(reader)?, |_, Record { session, row }| {
                     if session == key && row.position > position {
-                        found.push(Arc::new(row));
+                        found.push(row);
                     }
                     Ok(true)
                 })?;
@@ -119,7 +125,7 @@ impl Unindexed {
         reader: &Connection,
         id: &IdBytes,
         digest: IdBytes,
-    ) -> rusqlite::Result<Option<Arc<EntryRow>>> {
+    ) -> rusqlite::Result<Option<EntryRow>> {
         match self {
             Self::Here(tail) => Ok(tail.message(id, digest)),
             Self::InLog => {
@@ -131,13 +137,20 @@ impl Unindexed {
 }
 
 /// An entry that is in the log and not in its index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct UnindexedEntry {
     /// The session's integer key.
     pub key: i64,
     pub session: IdBytes,
+    pub position: i64,
     pub place: Place,
-    pub row: Arc<EntryRow>,
+    pub message_key: Option<IdBytes>,
+}
+
+impl UnindexedEntry {
+    pub fn of(key: i64, session: IdBytes, place: Place, row: &EntryRow) -> Self {
+        Self { key, session, position: row.position, place, message_key: row.message_key }
+    }
 }
 
 /// The chunk of the log up to which everything is indexed.
@@ -150,9 +163,9 @@ pub fn indexed_to(connection: &Connection) -> rusqlite::Result<i64> {
 pub fn in_log(
     connection: &Connection,
     entries_max: usize,
-) -> rusqlite::Result<(Vec<UnindexedEntry>, bool)> {
+) -> rusqlite::Result<(Vec<(UnindexedEntry, EntryRow)>, bool)> {
     let mut id = connection.prepare_cached("select id from sessions where key = ?1")?;
-    let mut ids = HashMap::new();
+    let mut ids = HashMap::default();
     let (mut found, mut bytes, mut more) = (Vec::new(), 0, false);
     log::walk(connection, indexed_to(connection)?, |place, Record { session: key, row }| {
         let session = match ids.entry(key) {
@@ -162,7 +175,7 @@ pub fn in_log(
         // Without it, its session was deleted between two looks into the database.
         if let Some(session) = session {
             bytes += row.event.len();
-            found.push(UnindexedEntry { key, session, place, row: Arc::new(row) });
+            found.push((UnindexedEntry::of(key, session, place, &row), row));
         }
         more =
             found.len() >= entries_max || (entries_max < usize::MAX && bytes >= INDEX_BATCH_BYTES);

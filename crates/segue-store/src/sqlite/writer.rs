@@ -3,12 +3,12 @@
 //! Nothing is answered before its group is durable. Where it cannot be known whether it is, the
 //! process ends: after a failed sync the kernel may have dropped what the log says is there.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use rusqlite::{Connection, ErrorCode, ffi};
 use segue_core::ports::StoreError;
 use tokio::sync::{mpsc, oneshot};
@@ -107,7 +107,7 @@ impl Writing {
         let index = Index::open(&connection, pace)?;
         Ok(Self {
             connection,
-            known: HashMap::new(),
+            known: HashMap::default(),
             counts: Counts::default(),
             index,
             keys: Keys::default(),

@@ -3,9 +3,9 @@ use rusqlite::params;
 use super::*;
 use crate::sqlite::fresh::database;
 
-fn row(position: i64) -> Arc<EntryRow> {
-    let (id, reached, at, event) = ([0; 16], position, 1, "{}".to_owned());
-    Arc::new(EntryRow { id, position, reached, at, message_key: Some([1; 16]), event })
+fn row(position: i64) -> EntryRow {
+    let (id, reached, at, event) = ([0; 16], position, 1, "{}".into());
+    EntryRow { id, position, reached, at, message_key: Some([1; 16]), event }
 }
 
 /// It would be found by nobody, and stay in memory for ever.
@@ -14,10 +14,10 @@ fn a_deleted_session_leaves_the_memory() {
     let (_folder, connection) = database();
     let mut index = Index::open(&connection, IndexPace::default()).unwrap();
     let session = [7; 16];
-    index.append(&connection, 1, session, row(1)).unwrap();
+    index.append(&connection, 1, session, &row(1)).unwrap();
     index.work(&connection).unwrap();
     index.committed();
-    index.append(&connection, 1, session, row(2)).unwrap();
+    index.append(&connection, 1, session, &row(2)).unwrap();
     assert_eq!((index.head(&session), index.tail().head(&session)), (Some(2), Some(1)));
     index.delete(&connection, 1).unwrap();
     index.committed();
@@ -41,7 +41,7 @@ fn an_entry_is_indexed_once_however_often_it_is_begun() {
             )
             .unwrap();
         for position in 1..=3 {
-            index.append(&connection, key.into(), [key; 16], row(position)).unwrap();
+            index.append(&connection, key.into(), [key; 16], &row(position)).unwrap();
         }
     }
     index.work(&connection).unwrap();
@@ -61,7 +61,7 @@ fn an_entry_is_indexed_once_however_often_it_is_begun() {
     assert_eq!((indexed(1).len(), indexed(2).len()), (3, 0));
 
     let mut again = Index::open(&connection, pace).unwrap();
-    again.append(&connection, 1, [1; 16], row(4)).unwrap();
+    again.append(&connection, 1, [1; 16], &row(4)).unwrap();
     again.work(&connection).unwrap();
     again.committed();
     again.finish(&connection).unwrap();

@@ -4,12 +4,12 @@ use crate::sqlite::fresh::database;
 fn row(position: i64, event: &str) -> EntryRow {
     let message_key = (position % 2 == 0).then_some([9; 16]);
     let id = [u8::try_from(position).unwrap(); 16];
-    EntryRow { id, position, reached: position / 2, at: 77, message_key, event: event.to_owned() }
+    EntryRow { id, position, reached: position / 2, at: 77, message_key, event: event.into() }
 }
 
 fn same(row: &EntryRow, other: &EntryRow) -> bool {
     let parts = |it: &EntryRow| (it.id, it.position, it.reached, it.at, it.message_key);
-    parts(row) == parts(other) && row.event == other.event
+    parts(row) == parts(other) && *row.event == *other.event
 }
 
 fn chunks(connection: &Connection) -> i64 {

@@ -142,7 +142,7 @@ fn messages_whose_fingerprints_are_the_same_are_told_apart() {
     let mut segment = Segment::new(1, 1, 1);
     for position in 1..=3 {
         let message_key = Some(digest(u8::try_from(position).unwrap()));
-        let (id, event) = ([0; 16], "{}".to_owned());
+        let (id, event) = ([0; 16], "{}".into());
         let row = EntryRow { id, position, reached: position, at: 1, message_key, event };
         assert!(segment.push(log.push(&connection, 1, &row).unwrap(), message_key));
     }
