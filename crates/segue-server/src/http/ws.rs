@@ -18,7 +18,6 @@ use axum::{
 };
 use futures_util::SinkExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use segue_core::{Sequence, SessionId, ports::StoreError};
 use tokio_tungstenite::tungstenite::{
     Message, handshake::server::create_response_with_body, protocol::CloseFrame,
@@ -33,7 +32,7 @@ use crate::{
     hub::{Admission, Subscription},
     limits,
     rates::SessionGate,
-    serve::Peer,
+    serve::{HandedOver, Peer, hand_over},
     socket::{Socket, WebSocket},
     wire::HttpError,
 };
@@ -108,11 +107,17 @@ pub async fn upgrade(
 async fn open(app: Arc<App>, peer: Peer, granted: Granted, upgrade: OnUpgrade) {
     match upgrade.await {
         Ok(upgraded) => {
-            let web = WebSocket::new(TokioIo::new(upgraded));
+            let web = web_socket(upgraded);
             run(app, peer, granted, web).await;
         }
         Err(error) => debug!(%error, "a connection went before its upgrade"),
     }
+}
+
+/// Apart, because what was read too far lies in hyper's buffer, which must not stay with the task.
+fn web_socket(upgraded: Upgraded) -> WebSocket<HandedOver> {
+    let (stream, read) = hand_over(upgraded);
+    WebSocket::new(stream, &read)
 }
 
 /// Boxed: the task that waited for it is small, and lasts as long.
@@ -120,7 +125,7 @@ fn run(
     app: Arc<App>,
     peer: Peer,
     granted: Granted,
-    mut web: WebSocket<TokioIo<Upgraded>>,
+    mut web: WebSocket<HandedOver>,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match granted {
         Granted::Seat(seat) => Box::pin(seat.socket(&app, peer).run(web)),

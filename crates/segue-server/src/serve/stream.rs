@@ -28,7 +28,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn new(tcp: TcpStream, wire: Arc<Wire>, place: Place) -> Self {
+    pub(super) fn new(tcp: TcpStream, wire: Arc<Wire>, place: Place) -> Self {
         Self { tcp, wire, _place: place }
     }
 
@@ -96,7 +96,7 @@ where
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lingering<S> {
-    pub fn new(stream: S, wire: Arc<Wire>) -> Self {
+    pub(super) fn new(stream: S, wire: Arc<Wire>) -> Self {
         Self { stream: Some(stream), wire }
     }
 

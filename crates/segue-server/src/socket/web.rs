@@ -1,26 +1,24 @@
 //! A web socket over a connection that was upgraded.
 //!
-//! The library reads frames and answers pings and closes. Texts go past its write buffer, which
-//! never shrinks: a replay would leave 16 KiB with every idle connection.
+//! The library reads frames and answers pings and closes; it knows nothing of a runtime, and is called
+//! whenever the socket's task looks. Texts go past its write buffer, which never shrinks: a replay
+//! would leave 16 KiB with every idle connection.
 
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
-use futures_util::{FutureExt, Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message,
-        protocol::{
-            Role, WebSocketConfig,
-            frame::{
-                Frame,
-                coding::{Data, OpCode},
-            },
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::{
+    Error, Message,
+    protocol::{
+        Role, WebSocketConfig, WebSocketContext,
+        frame::{
+            Frame,
+            coding::{Data, OpCode},
         },
     },
 };
@@ -29,18 +27,22 @@ use super::Web;
 use crate::limits;
 
 mod inbox;
+mod line;
 
-use inbox::Inbox;
+use line::{Line, Polled};
 
-/// The server's end of a web socket.
+/// The server's end of a web socket. For one task: it is woken for reading and for writing alike.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    frames: WebSocketStream<Line<S>>,
+    frames: WebSocketContext,
+    line: Line<S>,
+    /// Nothing more is read: the other end is gone, or what it sent is broken.
+    is_over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Over a connection that has just been upgraded.
-    pub fn new(stream: S) -> Self {
+    /// Over a connection that has just been upgraded, and what was read from it too far.
+    pub fn new(stream: S, read: &[u8]) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
             // What it writes itself is small and goes out at once. A client that pings and does not
@@ -49,16 +51,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .max_write_buffer_size(limits::CONTROL_WRITE_BYTES_MAX)
             .max_message_size(Some(limits::FRAME_BYTES_MAX))
             .max_frame_size(Some(limits::FRAME_BYTES_MAX));
-        let line =
-            Line { stream, inbox: Inbox::default(), texts: Vec::new(), written: 0, is_torn: false };
-        let frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config));
-        Self { frames: frames.now_or_never().expect("there is no hand-shake to wait for") }
+        let frames = WebSocketContext::new(Role::Server, Some(config));
+        Self { frames, line: Line::new(stream, read), is_over: false }
+    }
+
+    /// Has the library do something; pending where it would have to wait for the connection.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut WebSocketContext, &mut Polled<'_, '_, S>) -> Result<T, Error>,
+    ) -> Poll<Result<T, Error>> {
+        match work(&mut self.frames, &mut Polled { line: &mut self.line, cx }) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            done => Poll::Ready(done),
+        }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Web for WebSocket<S> {
     fn taken(&self) -> u64 {
-        self.frames.get_ref().inbox.given()
+        self.line.given()
     }
 }
 
@@ -66,109 +78,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.frames).poll_next(cx)
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let read = ready!(self.poll(cx, |frames, line| frames.read(line)));
+        self.is_over = read.is_err();
+        Poll::Ready(match read {
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => None,
+            read => Some(read),
+        })
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     type Error = Error;
 
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let line = self.frames.get_ref();
-        if line.is_torn || line.texts.len() >= limits::SOCKET_WRITE_BYTES {
-            ready!(Pin::new(&mut self.frames).poll_flush(cx))?;
-        }
-        Pin::new(&mut self.frames).poll_ready(cx)
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.line.is_full() { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        match message {
-            Message::Text(text) => {
-                let frame = Frame::message(text, OpCode::Data(Data::Text), true);
-                let texts = &mut self.frames.get_mut().texts;
-                texts.reserve(frame.len());
-                frame.format(texts)
-            }
-            other => Pin::new(&mut self.frames).start_send(other),
+        if let Message::Text(text) = message {
+            return self.line.feed(Frame::message(text, OpCode::Data(Data::Text), true));
+        }
+        let cx = &mut Context::from_waker(Waker::noop());
+        match self.poll(cx, |frames, line| frames.write(line, message)) {
+            Poll::Ready(sent) => sent,
+            // It is kept, and whoever flushes is woken.
+            Poll::Pending => Ok(()),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.frames).poll_flush(cx)
+        let flushed = ready!(self.poll(cx, |frames, line| frames.flush(line)));
+        Poll::Ready(match flushed {
+            // The close that was answered is written.
+            Err(Error::ConnectionClosed) => Ok(()),
+            flushed => flushed,
+        })
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.frames).poll_close(cx)
-    }
-}
-
-/// What the library reads from and writes to. Out of it go texts before what the library writes, and
-/// no frame within another.
-#[derive(Debug)]
-struct Line<S> {
-    stream: S,
-    inbox: Inbox,
-    /// Frames of texts that wait to be written. Without memory of its own when none does.
-    texts: Vec<u8>,
-    /// So much of them is written.
-    written: usize,
-    /// The library has frames that it could not write to their end: no text may go before the rest.
-    is_torn: bool,
-}
-
-impl<S: AsyncWrite + Unpin> Line<S> {
-    fn poll_texts(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.texts.len() {
-            let rest = &self.texts[self.written..];
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.written += written;
-        }
-        (self.texts, self.written) = (Vec::new(), 0);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self { stream, inbox, .. } = self.get_mut();
-        inbox.poll_read(stream, cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        // Its whole buffer each time; the texts that came before any of this go first.
-        if !self.is_torn {
-            ready!(self.poll_texts(cx))?;
-        }
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.is_torn = match &written {
-            Poll::Ready(Ok(bytes)) => *bytes < buf.len(),
-            Poll::Ready(Err(_)) => false,
-            Poll::Pending => true,
-        };
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_texts(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_texts(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // Again, it only goes on with the first.
+        let closed = ready!(self.poll(cx, |frames, line| frames.close(line, None)));
+        Poll::Ready(match closed {
+            Err(Error::ConnectionClosed) => Ok(()),
+            closed => closed,
+        })
     }
 }
 

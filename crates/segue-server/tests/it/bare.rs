@@ -39,13 +39,18 @@ impl Bare {
 
     /// Asks for a socket of this session, which has to be given.
     pub async fn upgrade(&mut self, session: &Session) {
+        self.upgrade_with(session, &[]).await;
+    }
+
+    /// As `upgrade`, and does not wait for the answer with the first bytes behind the request.
+    pub async fn upgrade_with(&mut self, session: &Session, behind: &[u8]) {
         let Session { id, token, address } = session;
         let request = format!(
             "GET /ws?session_id={id}&access_token={token} HTTP/1.1\r\nHost: {address}\r\n\
              Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: c2VndWUtaXQtdGVzdHM9PQ==\r\n\r\n"
         );
-        self.send(request.as_bytes()).await;
+        self.send(&[request.as_bytes(), behind].concat()).await;
         let end = b"\r\n\r\n";
         let head = loop {
             if let Some(at) = self.came.windows(end.len()).position(|it| it == end) {

@@ -1,9 +1,11 @@
 //! `GET /ws`: which requests for a socket are granted.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::bare::Bare;
 use crate::support::{Answer, Bot, Request, Session, Setup, Switch, Talk, brief, user_message};
+use crate::wire;
 
 /// The id of no session.
 const UNKNOWN_ID: &str = "01a17257-d3d0-7d52-a6b3-14c9f07e2d88";
@@ -262,5 +264,33 @@ async fn a_cursor_beyond_the_end_is_the_end() {
         talk.say("And now?", &format!("k-{next}")).await;
         let event = late.seek("USER_MESSAGE").await;
         assert_eq!(event["sequence"], next, "{cursor}");
+    }
+}
+
+/// What came with the request is read by whoever reads the request, and belongs to the socket.
+#[tokio::test]
+async fn frames_that_do_not_wait_for_the_answer_are_none_the_worse() {
+    let server = Setup::new(&Bot::start().await).start().await;
+    let heartbeat = |number: usize| {
+        let custom = json!({"local_id": format!("h-{number}")});
+        wire::json(&json!({"type": "EVENT_TYPE_HEARTBEAT", "metadata": {"custom": custom}}))
+    };
+    let frames: Vec<u8> = (0..15).flat_map(heartbeat).collect();
+    for with_the_request in [0, 1, 7, 300, frames.len() - 1, frames.len()] {
+        let session = server.session(json!({})).await;
+        let mut bare = Bare::connect(session.address).await;
+        let (behind, rest) = frames.split_at(with_the_request);
+        bare.upgrade_with(&session, behind).await;
+        bare.send(rest).await;
+        let mut answered = 0;
+        while answered < 15 {
+            let (_, payload) = bare.frame().await.expect("the connection goes on");
+            let event: Value = serde_json::from_slice(&payload).unwrap();
+            if event["type"] == "EVENT_TYPE_HEARTBEAT" {
+                let custom = json!({"local_id": format!("h-{answered}")});
+                assert_eq!(event["metadata"]["custom"], custom, "{with_the_request}");
+                answered += 1;
+            }
+        }
     }
 }

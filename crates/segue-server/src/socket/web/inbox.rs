@@ -31,6 +31,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// With what was read already.
+    pub fn of(read: &[u8]) -> Self {
+        Self { waiting: read.to_vec(), ..Self::default() }
+    }
+
     /// How many bytes were given to the library.
     pub fn given(&self) -> u64 {
         self.given

@@ -1,5 +1,6 @@
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::DuplexStream;
+use tokio_tungstenite::WebSocketStream;
 
 use super::*;
 
@@ -7,7 +8,7 @@ use super::*;
 async fn pair(bytes: usize) -> (WebSocket<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (ours, theirs) = tokio::io::duplex(bytes);
     let client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
-    (WebSocket::new(ours), client)
+    (WebSocket::new(ours, &[]), client)
 }
 
 #[tokio::test]
@@ -16,7 +17,7 @@ async fn nothing_of_a_large_text_stays_behind() {
     let text = "x".repeat(100_000);
     web.send(Message::text(text.clone())).await.unwrap();
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text(text));
-    assert_eq!(web.frames.get_ref().texts.capacity(), 0);
+    assert_eq!(web.line.texts_capacity(), 0);
 }
 
 #[tokio::test]
