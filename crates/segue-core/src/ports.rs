@@ -232,6 +232,11 @@ pub trait Store: Send + Sync {
     /// session that does not exist. Meant for thousands at a time.
     async fn heads(&self, ids: &[SessionId]) -> Result<Vec<Position>, StoreError>;
 
+    /// Where all logs together end: another number than before whenever an append to any of them has
+    /// returned since, unless its session was deleted. `heads` that are asked for afterwards have everything
+    /// up to there. Holds as long as the store is open, and costs next to nothing.
+    async fn log_end(&self) -> Result<u64, StoreError>;
+
     /// The user's message with this key.
     async fn find_message(
         &self,

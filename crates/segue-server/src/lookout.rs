@@ -1,6 +1,7 @@
 //! Looks for pushes that were lost: asks the store where the logs of all sessions end that have a
 //! connection here, and has those connections read that did not hear of it. One question for all,
-//! because a read for each is what idle connections would cost most (docs/adr/0034).
+//! because a read for each is what idle connections would cost most, and none where nothing was appended
+//! (docs/adr/0034).
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,20 +16,22 @@ use crate::{hub::Hub, limits, node::Node};
 pub struct Lookout {
     node: Arc<Node>,
     hub: Arc<Hub>,
+    /// Nothing is missed of what was appended up to here.
+    looked_to: Option<u64>,
 }
 
 impl Lookout {
     /// For the connections of this hub.
     pub fn new(node: &Arc<Node>, hub: &Arc<Hub>) -> Self {
-        Self { node: Arc::clone(node), hub: Arc::clone(hub) }
+        Self { node: Arc::clone(node), hub: Arc::clone(hub), looked_to: None }
     }
 
     /// Looks now and then, until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(self.look_for_ever()).await;
     }
 
-    async fn look_for_ever(&self) {
+    async fn look_for_ever(&mut self) {
         let mut failures = 0_u32;
         loop {
             let pause_ms = match failures {
@@ -46,7 +49,18 @@ impl Lookout {
         }
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn look(&mut self) -> Result<(), StoreError> {
+        // Asked first: what is appended meanwhile is for the next look.
+        let end = self.node.store.log_end().await?;
+        if self.looked_to == Some(end) {
+            return Ok(());
+        }
+        self.look_at_all().await?;
+        self.looked_to = Some(end);
+        Ok(())
+    }
+
+    async fn look_at_all(&self) -> Result<(), StoreError> {
         let ids = self.hub.connected();
         let heads = self.node.store.heads(&ids).await?;
         let heads: Vec<(SessionId, Position)> = ids.into_iter().zip(heads).collect();

@@ -37,6 +37,8 @@ struct Memory {
     jobs: BTreeMap<JobId, KeptJob>,
     due: BTreeSet<(JobKind, Timestamp, JobId)>,
     newest_job: i64,
+    /// How many commits were recorded.
+    appends: u64,
     alive_at: Option<Timestamp>,
     downtimes: Vec<Downtime>,
     deletions: BTreeMap<SessionId, Deletion>,
@@ -114,6 +116,10 @@ impl Store for MemoryStore {
         let memory = self.memory.lock();
         let head = |id| memory.sessions.get(id).map_or(Position(0), |it| it.session.state.head);
         Ok(ids.iter().map(head).collect())
+    }
+
+    async fn log_end(&self) -> Result<u64, StoreError> {
+        Ok(self.memory.lock().appends)
     }
 
     async fn find_message(
@@ -271,6 +277,7 @@ impl Memory {
         }
 
         let is_new = kept.is_none();
+        self.appends += 1;
         for claim in &commit.claims {
             if let Claim::TokenSlot { token, .. } = claim {
                 *self.tokens.entry(token.clone()).or_default() += 1;

@@ -208,6 +208,14 @@ impl Store for SqliteStore {
         Ok(heads)
     }
 
+    async fn log_end(&self) -> Result<u64, StoreError> {
+        match &self.unindexed {
+            // Not from the database: there an entry is before it is where `heads` looks first.
+            Unindexed::Here(tail) => Ok(tail.adds()),
+            Unindexed::InLog => self.readers.read(read::log_end).await,
+        }
+    }
+
     async fn find_message(
         &self,
         id: SessionId,

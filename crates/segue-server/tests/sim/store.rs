@@ -165,6 +165,13 @@ impl Store for NodeStore {
         Ok(heads)
     }
 
+    async fn log_end(&self) -> Result<u64, StoreError> {
+        self.before("log_end").await?;
+        let end = self.world.store.log_end().await?;
+        self.after("log_end").await?;
+        Ok(end)
+    }
+
     async fn find_message(
         &self,
         id: SessionId,

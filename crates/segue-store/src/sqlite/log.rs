@@ -91,8 +91,10 @@ impl Appender {
     }
 }
 
-fn newest_chunk(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("select coalesce(max(chunk), 0) from log", [], |row| row.get(0))
+/// The number of the newest chunk, zero where there is none.
+pub fn newest_chunk(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut select = connection.prepare_cached("select coalesce(max(chunk), 0) from log")?;
+    select.query_row([], |row| row.get(0))
 }
 
 /// What a record has before the digest and the event, without its own length.

@@ -9,7 +9,7 @@ use segue_core::{
 use super::codec::{
     EntryRow, IdBytes, SessionRow, from_column, kind_column, session_bytes, to_column,
 };
-use super::log::{LogReader, broken, is_damaged};
+use super::log::{LogReader, broken, is_damaged, newest_chunk};
 use super::segments;
 use super::tail::Unindexed;
 
@@ -105,6 +105,12 @@ pub fn heads(
         heads.push(Position(from_column(head)));
     }
     Ok(heads)
+}
+
+/// Where the log ends that another process writes: its newest chunk. No two groups of writes have one in
+/// common.
+pub fn log_end(reader: &Connection) -> rusqlite::Result<u64> {
+    newest_chunk(reader).map(from_column)
 }
 
 fn indexed_head(reader: &Connection, id: &IdBytes) -> rusqlite::Result<i64> {

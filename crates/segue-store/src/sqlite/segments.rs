@@ -92,7 +92,8 @@ impl Segment {
         let skipped = usize::try_from(position - self.first).unwrap_or(usize::MAX);
         let base = self.base();
         let places = self.places[HEAD_BYTES..].chunks_exact(PLACE_BYTES).skip(skipped);
-        (position..).zip(places).map(move |(position, it)| {
+        // In this order: behind the last place there need not be a number.
+        places.zip(position..).map(move |(it, position)| {
             let (chunk, it) = it.split_first_chunk().expect("4 of 14 bytes");
             let (slot, key) = it.split_first_chunk().expect("2 of 10 bytes");
             let place = Place {

@@ -18,13 +18,21 @@ use crate::limits::INDEX_BATCH_BYTES;
 
 /// Entries that are not indexed yet.
 #[derive(Debug, Default)]
-pub struct Tail(Mutex<HashMap<IdBytes, Vec<EntryRow>>>);
+pub struct Tail(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    sessions: HashMap<IdBytes, Vec<EntryRow>>,
+    /// How often some were added.
+    adds: u64,
+}
 
 impl Tail {
     /// Adds entries that have become durable: to each session's those that follow on its others.
     pub fn add(&self, entries: impl Iterator<Item = (IdBytes, EntryRow)>) {
-        let mut sessions = self.0.lock();
+        let Entries { sessions, adds } = &mut *self.0.lock();
         let mut entries = entries.peekable();
+        *adds += u64::from(entries.peek().is_some());
         while let Some((session, row)) = entries.next() {
             let rows = sessions.entry(session).or_default();
             rows.push(row);
@@ -37,7 +45,7 @@ impl Tail {
 
     /// Entries of a session up to a position are indexed, or deleted.
     pub fn remove(&self, ends: impl Iterator<Item = (IdBytes, i64)>) {
-        let mut sessions = self.0.lock();
+        let Entries { sessions, .. } = &mut *self.0.lock();
         for (session, position) in ends {
             let Some(rows) = sessions.get_mut(&session) else { continue };
             rows.drain(..rows.partition_point(|it| it.position <= position));
@@ -49,21 +57,26 @@ impl Tail {
 
     /// What is behind a position of a session.
     pub fn after(&self, session: &IdBytes, position: i64) -> Vec<EntryRow> {
-        let sessions = self.0.lock();
+        let Entries { sessions, .. } = &*self.0.lock();
         let rows = sessions.get(session).map_or(&[][..], Vec::as_slice);
         rows[rows.partition_point(|it| it.position <= position)..].to_vec()
     }
 
     /// The message with a key.
     pub fn message(&self, session: &IdBytes, digest: IdBytes) -> Option<EntryRow> {
-        let sessions = self.0.lock();
+        let Entries { sessions, .. } = &*self.0.lock();
         let mut rows = sessions.get(session)?.iter();
         rows.find(|it| it.message_key == Some(digest)).cloned()
     }
 
     /// Where the log of a session ends, if its end is here.
     pub fn head(&self, session: &IdBytes) -> Option<i64> {
-        self.0.lock().get(session)?.last().map(|it| it.position)
+        self.0.lock().sessions.get(session)?.last().map(|it| it.position)
+    }
+
+    /// How often entries were added. Whoever asks afterwards finds all of these.
+    pub fn adds(&self) -> u64 {
+        self.0.lock().adds
     }
 }
 

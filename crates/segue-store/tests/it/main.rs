@@ -96,8 +96,10 @@ contract!(memory, sqlite, sqlite_indexing: {
         a_page_has_at_least_one_entry,
         a_cursor_is_found_between_internal_entries,
         a_cursor_beyond_the_end_is_the_end,
+        behind_every_position_there_is_nothing,
         heads_are_where_the_logs_end,
         heads_of_thousands_come_in_their_order,
+        the_end_of_all_logs_moves_with_every_append_and_with_nothing_else,
     ],
     jobs: [
         a_job_is_there_with_its_commit_only,

@@ -63,6 +63,7 @@ counted! {
     read(id: SessionId, after: Position, limit: ReadLimit) -> Page;
     position_of(id: SessionId, cursor: Sequence) -> Position;
     heads(ids: &[SessionId]) -> Vec<Position>;
+    log_end() -> u64;
     find_message(id: SessionId, key: &MessageKey) -> Option<Entry>;
     bot_state(id: SessionId) -> Option<String>;
     claim_jobs(

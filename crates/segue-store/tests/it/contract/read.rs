@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use segue_core::{
     AttemptId, Entry, Event, Position, Sequence, Session, SessionId, Turn, TurnOutcome,
-    ports::{Page, ReadLimit, Store},
+    ports::{Appended, Page, ReadLimit, Store},
 };
 
 use crate::support::{ALL, create, draft, joined, log, record, says, unique};
@@ -72,6 +72,18 @@ pub async fn a_page_has_at_least_one_entry(store: &Arc<dyn Store>) {
     }
 }
 
+pub async fn behind_every_position_there_is_nothing(store: &Arc<dyn Store>) {
+    let session = session_of_ten(store).await;
+    // What follows may carry an index on.
+    for now in 0..5 {
+        create(store.as_ref(), now).await;
+    }
+    for after in [10, 11, 1 << 40, i64::MAX as u64 - 1, i64::MAX as u64, u64::MAX] {
+        let page = page(store, &session, after, ALL).await;
+        assert_eq!((positions(&page), page.more), (vec![], false), "{after}");
+    }
+}
+
 pub async fn heads_are_where_the_logs_end(store: &Arc<dyn Store>) {
     let ten = session_of_ten(store).await;
     let one = create(store.as_ref(), 1).await;
@@ -98,6 +110,32 @@ pub async fn heads_of_thousands_come_in_their_order(store: &Arc<dyn Store>) {
     assert_eq!(heads.len(), ids.len());
     let found = heads.iter().enumerate().filter(|(_, it)| **it == Position(1));
     assert_eq!(found.map(|(place, _)| place).collect::<Vec<_>>(), places);
+}
+
+pub async fn the_end_of_all_logs_moves_with_every_append_and_with_nothing_else(
+    store: &Arc<dyn Store>,
+) {
+    let end = async || store.log_end().await.unwrap();
+    assert_eq!(end().await, end().await);
+    let mut ends = vec![end().await];
+    let one = create(store.as_ref(), 1).await;
+    ends.push(end().await);
+    let two = create(store.as_ref(), 1).await;
+    ends.push(end().await);
+    let said = draft(&one, 2, vec![joined(), says("x")]).commit();
+    let one = record(store.as_ref(), said.clone()).await;
+    ends.push(end().await);
+    assert_eq!(store.append(&said).await, Ok(Appended::Conflict));
+    store.last_seen(&[one.id]).await.unwrap();
+    assert_eq!(Some(&end().await), ends.last());
+    // What is gone needs no end, but what follows has one that was never there.
+    store.delete_session(one.id, 1, "ann").await.unwrap();
+    record(store.as_ref(), draft(&two, 3, vec![joined(), says("y")]).commit()).await;
+    ends.push(end().await);
+    let seen = ends.len();
+    ends.sort_unstable();
+    ends.dedup();
+    assert_eq!(ends.len(), seen, "{ends:?}");
 }
 
 /// Entries with their sequences, of which a bar is an internal one:
