@@ -201,11 +201,12 @@ impl Pipe {
                 Next::Lose => bytes.clear(),
                 Next::Pass(count) => {
                     let count = count.min(bytes.len());
+                    // Before they arrive: whoever has them may begin to count anew.
+                    state.direction(self.way).lock().passed += count;
                     if self.to.write_all(&bytes[..count]).await.is_err() {
                         return None;
                     }
                     bytes.drain(..count);
-                    state.direction(self.way).lock().passed += count;
                     if count > 0 {
                         continue;
                     }
