@@ -36,7 +36,7 @@ impl Entry {
 /// A JSON value as somebody sent it, kept to the letter: key order, numbers, white space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Json(pub String);
+pub struct Json(pub Arc<str>);
 
 /// What identifies a user's message within its session, chosen by the client: two name spaces
 /// (protocol, section 4).
@@ -44,9 +44,9 @@ pub struct Json(pub String);
 #[serde(rename_all = "snake_case")]
 pub enum MessageKey {
     /// `metadata.custom.local_id`.
-    Local(String),
+    Local(Arc<str>),
     /// `metadata.custom.client_event_id`, where there is no usable `local_id`.
-    ClientEvent(String),
+    ClientEvent(Arc<str>),
 }
 
 /// What is fixed when a session is created.
@@ -125,7 +125,7 @@ pub enum Event {
         /// Minted by the node that took it.
         message_id: MessageId,
         /// To the letter.
-        text: String,
+        text: Arc<str>,
         /// The client's name for it, if it gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<MessageKey>,

@@ -176,7 +176,7 @@ pub enum Command {
         /// Minted by the node that took it.
         message_id: MessageId,
         /// To the letter.
-        text: String,
+        text: Arc<str>,
         /// The client's name for it.
         key: Option<MessageKey>,
         /// `metadata.custom` as sent.

@@ -49,7 +49,7 @@ pub enum References {
 /// Puts a load on a server and checks every answer.
 ///
 /// Starts a server of its own in a temporary folder below the working directory, on the disk that
-/// is to be measured, unless --url names one. References (a bare echo on the same WebSocket stack,
+/// is to be measured, unless --url names one. References (a bare echo on the same WebSocket library,
 /// the store alone, the disk) run in turn with it, because on a shared machine only ratios mean
 /// something. Fails when anything that it receives is out of order, missing, repeated or altered.
 #[derive(Debug, Clone, Args)]

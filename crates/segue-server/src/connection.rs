@@ -263,22 +263,26 @@ impl Connection {
         &mut self.tally
     }
 
-    /// Takes in what happened and says what to do about it, in this order.
-    pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Vec<Output> {
-        let mut outputs = Vec::new();
+    /// Takes in what happened and adds what to do about it, in this order.
+    pub fn handle(
+        &mut self,
+        input: Input<'_>,
+        context: &mut Context<'_>,
+        outputs: &mut Vec<Output>,
+    ) {
         if self.is_closed {
-            return outputs;
+            return;
         }
         let now = context.now;
         match input {
             Input::Text(text) => {
                 self.text_at = now;
                 self.take_sign(now);
-                self.take_text(text, context, &mut outputs);
+                self.take_text(text, context, outputs);
             }
             Input::Binary => {
                 self.take_sign(now);
-                self.take_binary(context, &mut outputs);
+                self.take_binary(context, outputs);
             }
             Input::Sign => self.take_sign(now),
             Input::Pushed(items) => self.delivery.take_pushed(items),
@@ -288,20 +292,19 @@ impl Connection {
                     return self.close(CloseCode::TryAgain, outputs);
                 }
             }
-            Input::Executed(fate) => self.take_fate(fate, context, &mut outputs),
+            Input::Executed(fate) => self.take_fate(fate, context, outputs),
             Input::Tick => {}
             Input::Displaced => return self.close(CloseCode::TryAgain, outputs),
             Input::ShuttingDown => return self.close(CloseCode::GoingAway, outputs),
         }
-        self.deliver(context, &mut outputs);
+        self.deliver(context, outputs);
         if self.early.len() > limits::EARLY_FRAMES_MAX {
             return self.close(CloseCode::TryAgain, outputs);
         }
         if let Some(code) = self.due_close(now) {
             return self.close(code, outputs);
         }
-        self.ping_if_due(now, &mut outputs);
-        outputs
+        self.ping_if_due(now, outputs);
     }
 
     /// Call `handle` then, if nothing happens before.
@@ -358,10 +361,9 @@ impl Connection {
         is_dead.then_some(CloseCode::GoingAway)
     }
 
-    fn close(&mut self, code: CloseCode, mut outputs: Vec<Output>) -> Vec<Output> {
+    fn close(&mut self, code: CloseCode, outputs: &mut Vec<Output>) {
         self.is_closed = true;
         outputs.push(Output::Close(code));
-        outputs
     }
 
     /// Sends something that is not in the log.

@@ -1,7 +1,6 @@
 //! The task of one socket: the only I/O around a `Connection`. Decides nothing.
 
 use std::{
-    collections::VecDeque,
     future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -86,7 +85,7 @@ enum End {
 #[derive(Default)]
 struct UnderWay {
     /// Decided but not begun, oldest first.
-    commands: VecDeque<Command>,
+    commands: Vec<Command>,
     /// When the oldest of them came, where traces are on.
     arrived_at: Option<SystemTime>,
     executing: Option<Work<Vec<Outcome>>>,
@@ -199,17 +198,18 @@ impl Socket {
     }
 
     fn handle(&mut self, input: Input<'_>) -> Vec<Output> {
-        self.handle_at(self.node.now(), input)
+        let mut outputs = Vec::new();
+        self.handle_at(self.node.now(), input, &mut outputs);
+        outputs
     }
 
-    fn handle_at(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Output> {
+    fn handle_at(&mut self, now: Timestamp, input: Input<'_>, outputs: &mut Vec<Output>) {
         let Self { node, connection, subscription, .. } = self;
         let mut gate = subscription.gate.lock();
         let mut context = Context { now, ids: &mut || node.new_id(), gate: &mut gate };
-        let outputs = connection.handle(input, &mut context);
+        connection.handle(input, &mut context, outputs);
         subscription.know(connection.known());
         node.metrics.take_tally(connection.tally());
-        outputs
     }
 
     /// Takes a push, and all that wait behind it: what they lead to is written together.
@@ -218,15 +218,15 @@ impl Socket {
         let now = self.node.now();
         let mut next = Some(first);
         while let Some(push) = next {
-            outputs.extend(match push {
-                Push::Items(items) => self.handle_at(now, Input::Pushed(&items)),
+            match push {
+                Push::Displaced => self.handle_at(now, Input::Displaced, &mut outputs),
+                Push::Items(items) => self.handle_at(now, Input::Pushed(&items), &mut outputs),
+                Push::Missed => self.handle_at(now, Input::Behind, &mut outputs),
                 Push::Behind => {
                     self.node.metrics.push_behind();
-                    self.handle_at(now, Input::Behind)
+                    self.handle_at(now, Input::Behind, &mut outputs);
                 }
-                Push::Missed => self.handle_at(now, Input::Behind),
-                Push::Displaced => return self.handle_at(now, Input::Displaced),
-            });
+            }
             next = self.subscription.try_next();
         }
         outputs
@@ -236,7 +236,7 @@ impl Socket {
         let mut outputs = Vec::new();
         let now = self.node.now();
         for outcome in outcomes {
-            outputs.extend(self.handle_at(now, Input::Executed(fate(outcome))));
+            self.handle_at(now, Input::Executed(fate(outcome)), &mut outputs);
         }
         outputs
     }
@@ -265,9 +265,8 @@ impl Socket {
             if let Some(Ok(Message::Text(it))) = &frame {
                 bytes += it.len();
             }
-            match self.take_frame(now, frame) {
-                Ok(more) => outputs.extend(more),
-                Err(end) => return (outputs, Some(end)),
+            if let Err(end) = self.take_frame(now, frame, &mut outputs) {
+                return (outputs, Some(end));
             }
             if frames < limits::FRAMES_TOGETHER_MAX && bytes < limits::FRAMES_TOGETHER_BYTES {
                 next = web.next().now_or_never();
@@ -280,27 +279,29 @@ impl Socket {
         &mut self,
         now: Timestamp,
         frame: Option<Result<Message, Error>>,
-    ) -> Result<Vec<Output>, End> {
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), End> {
         match frame {
-            None => Err(End::Gone(None)),
-            Some(Err(error)) => Err(end_of(&error)),
+            None => return Err(End::Gone(None)),
+            Some(Err(error)) => return Err(end_of(&error)),
             Some(Ok(Message::Close(frame))) => {
-                Err(End::Gone(Some(frame.map_or(NO_CODE, |it| it.code.into()))))
+                return Err(End::Gone(Some(frame.map_or(NO_CODE, |it| it.code.into()))));
             }
             Some(Ok(Message::Text(text))) => {
                 self.subscription.see(now);
-                Ok(self.handle_at(now, Input::Text(&text)))
+                self.handle_at(now, Input::Text(&text), outputs);
             }
             // The library makes whole messages of those that come in parts.
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
                 self.subscription.sign(now);
-                Ok(self.handle_at(now, Input::Binary))
+                self.handle_at(now, Input::Binary, outputs);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                 self.subscription.sign(now);
-                Ok(self.handle_at(now, Input::Sign))
+                self.handle_at(now, Input::Sign, outputs);
             }
         }
+        Ok(())
     }
 
     /// Feeds what is to be sent, begins what is to be done, and flushes once.
@@ -330,7 +331,7 @@ impl Socket {
                 Output::Execute(command) => {
                     let traces = &self.node.traces;
                     under_way.arrived_at = under_way.arrived_at.or_else(|| traces.clock());
-                    under_way.commands.push_back(command);
+                    under_way.commands.push(command);
                 }
                 Output::Close(code) => return Err(End::Close(code.number())),
             }
@@ -344,7 +345,7 @@ impl Socket {
         if under_way.executing.is_some() || under_way.commands.is_empty() {
             return;
         }
-        let commands: Vec<Command> = under_way.commands.drain(..).collect();
+        let commands = std::mem::take(&mut under_way.commands);
         let (node, id) = (Arc::clone(&self.node), self.id);
         let work = async move { node.execute(id, Actor::User, &commands).await };
         let arrived_at = under_way.arrived_at.take();

@@ -235,7 +235,7 @@ impl TurnWorker {
                 .facts
                 .integration_attributes
                 .as_ref()
-                .map(|it| it.0.clone()),
+                .map(|it| it.0.to_string()),
             state,
             input: said.input,
             history: said.history,

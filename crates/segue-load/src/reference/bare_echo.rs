@@ -1,5 +1,5 @@
-//! A bare echo on the WebSocket stack of the server, as the stack is by itself with small buffers: no
-//! log, no session, one flush per message. A program of its own, as the server is.
+//! A bare echo on the WebSocket library of the server, as the library is by itself with small buffers, on hyper and
+//! tokio-tungstenite: no log, no session, one flush per message. A program of its own, as the server is.
 
 use std::{
     io::Read as _,

@@ -56,9 +56,9 @@ pub fn said(number: u64) -> Event {
     let name = key.local_id();
     Event::UserMessagePosted {
         message_id: MessageId(unique()),
-        text: key.text(),
-        custom: Some(Json(format!(r#"{{"local_id":"{name}"}}"#))),
-        key: Some(MessageKey::Local(name)),
+        text: key.text().into(),
+        custom: Some(Json(format!(r#"{{"local_id":"{name}"}}"#).into())),
+        key: Some(MessageKey::Local(name.into())),
     }
 }
 

@@ -137,7 +137,8 @@ impl Socket {
             },
             gate: &mut self.gate,
         };
-        let outputs = self.connection.handle(input, &mut context);
+        let mut outputs = Vec::new();
+        self.connection.handle(input, &mut context, &mut outputs);
         std::mem::take(self.connection.tally());
         outputs
     }

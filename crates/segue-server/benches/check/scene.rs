@@ -96,8 +96,8 @@ impl Scene {
         Command::PostMessage {
             message_id: MessageId(id(self.ids + others + 1_000_000)),
             text: TEXT.into(),
-            custom: Some(Json(format!(r#"{{"local_id":"{name}"}}"#))),
-            key: Some(MessageKey::Local(name)),
+            custom: Some(Json(format!(r#"{{"local_id":"{name}"}}"#).into())),
+            key: Some(MessageKey::Local(name.into())),
         }
     }
 

@@ -71,8 +71,8 @@ pub fn conversation(
                 if entry.position <= input_to {
                     input.push(InputMessage {
                         message_id: *message_id,
-                        text: text.clone(),
-                        custom: custom.as_ref().map(|it| it.0.clone()),
+                        text: text.to_string(),
+                        custom: custom.as_ref().map(|it| it.0.to_string()),
                         at: entry.at,
                     });
                 }

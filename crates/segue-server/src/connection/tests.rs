@@ -72,7 +72,7 @@ impl Log {
 
     fn user_with(&mut self, text: &str, local_id: Option<&str>) -> Position {
         let key = local_id.map(|it| MessageKey::Local(it.into()));
-        let custom = local_id.map(|it| Json(format!(r#"{{"local_id":"{it}"}}"#)));
+        let custom = local_id.map(|it| Json(format!(r#"{{"local_id":"{it}"}}"#).into()));
         let message_id = MessageId(u128::from(self.head().0) + 1_000);
         self.add(Event::UserMessagePosted { message_id, text: text.into(), key, custom })
     }
@@ -224,7 +224,9 @@ impl Bench {
             },
             gate: &mut self.gate,
         };
-        self.connection.handle(input, &mut context)
+        let mut outputs = Vec::new();
+        self.connection.handle(input, &mut context, &mut outputs);
+        outputs
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -176,7 +176,7 @@ fn facts(wanted: Wanted, claims: Claims, expires_at: Timestamp, user_agent: Opti
         variant_id: wanted.variant_id,
         integration_attributes: wanted
             .integration_attributes
-            .map(|it| segue_core::Json(it.get().to_owned())),
+            .map(|it| segue_core::Json(it.get().into())),
     }
 }
 

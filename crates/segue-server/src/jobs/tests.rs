@@ -233,7 +233,7 @@ impl World {
 
     pub(crate) async fn say(&self, text: &str) {
         let message_id = MessageId(self.node().node.new_id());
-        let text = text.to_owned();
+        let text = text.into();
         let posted =
             self.execute(Command::PostMessage { message_id, text, key: None, custom: None }).await;
         assert!(matches!(posted, Outcome::Recorded { .. }), "{posted:?}");

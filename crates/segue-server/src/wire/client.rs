@@ -1,7 +1,7 @@
 //! What a client sent, read (protocol, section 4). Never panics and never recurses, whatever came:
 //! this is the first thing that touches a stranger's bytes.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use segue_core::{Json, MessageKey};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -28,7 +28,7 @@ pub enum Ask {
     /// `USER_MESSAGE`.
     Message {
         /// To the letter; not blank, at most `limits::MESSAGE_TEXT_BYTES_MAX`.
-        text: String,
+        text: Arc<str>,
         /// What tells a copy of the message from a second one.
         key: Option<MessageKey>,
     },
@@ -95,12 +95,12 @@ fn names_alone(metadata: Option<&str>) -> Option<Json> {
     let [custom] = members(metadata?, ["custom"])?;
     let names = ["local_id", "client_event_id"];
     let values = members(custom?, names)?;
-    let usable = |it: &str| string(Some(it)).filter(|it| it.len() <= limits::KEY_BYTES_MAX);
+    let usable = |it| text(Some(it)).filter(|it| it.len() <= limits::KEY_BYTES_MAX);
     let readable = names.into_iter().zip(values);
     let readable: BTreeMap<_, _> =
         readable.filter_map(|(name, value)| Some((name, usable(value?)?))).collect();
     let as_json = || serde_json::to_string(&readable).expect("a map of texts is plain data");
-    (!readable.is_empty()).then(|| Json(as_json()))
+    (!readable.is_empty()).then(|| Json(as_json().into()))
 }
 
 /// The event without its metadata: a message has no key yet.
@@ -130,19 +130,19 @@ fn read_ask(frame_bytes: usize, kind: Option<&str>, payload: Option<&str>) -> Re
 
 fn read_message(payload: &str) -> Result<Ask, Refusal> {
     let [text] = members(payload, ["text"]).ok_or(Refusal::Malformed)?;
-    let text = string(text).ok_or(Refusal::Malformed)?;
+    let text = self::text(text).ok_or(Refusal::Malformed)?;
     if text.len() > limits::MESSAGE_TEXT_BYTES_MAX {
         return Err(Refusal::TooLarge);
     }
     if text.trim().is_empty() {
         return Err(Refusal::Malformed);
     }
-    Ok(Ask::Message { text, key: None })
+    Ok(Ask::Message { text: text.into(), key: None })
 }
 
 fn read_typing(payload: &str) -> Result<Ask, Refusal> {
     let [state] = members(payload, ["state"]).ok_or(Refusal::Malformed)?;
-    match string(state).as_deref() {
+    match text(state).as_deref() {
         Some("TYPING_STATE_STARTED") => Ok(Ask::Typing(TypingState::Started)),
         Some("TYPING_STATE_STOPPED") => Ok(Ask::Typing(TypingState::Stopped)),
         Some(_) | None => Err(Refusal::Malformed),
@@ -171,20 +171,21 @@ fn read_metadata(metadata: Option<&str>) -> Result<Metadata, Refusal> {
     }
     let mut deserializer = serde_json::Deserializer::from_str(custom);
     let names = CustomObject.deserialize(&mut deserializer).map_err(|_| Refusal::Malformed)?;
-    Ok(Metadata { custom: Some(Json(custom.to_owned())), key: names.key() })
+    Ok(Metadata { custom: Some(Json(custom.into())), key: names.key() })
 }
 
 /// The two names that a client may give a message.
-struct Names {
-    local_id: Option<String>,
-    client_event_id: Option<String>,
+struct Names<'a> {
+    local_id: Option<Cow<'a, str>>,
+    client_event_id: Option<Cow<'a, str>>,
 }
 
-impl Names {
+impl Names<'_> {
     fn key(self) -> Option<MessageKey> {
-        let usable = |it: &String| (1..=limits::KEY_BYTES_MAX).contains(&it.len());
-        let local = self.local_id.filter(usable).map(MessageKey::Local);
-        local.or_else(|| self.client_event_id.filter(usable).map(MessageKey::ClientEvent))
+        let usable = |it: &Cow<'_, str>| (1..=limits::KEY_BYTES_MAX).contains(&it.len());
+        let [local, event] = [self.local_id, self.client_event_id].map(|it| it.filter(usable));
+        let local = local.map(|it| MessageKey::Local(it.into()));
+        local.or_else(|| event.map(|it| MessageKey::ClientEvent(it.into())))
     }
 }
 
@@ -192,21 +193,21 @@ impl Names {
 struct CustomObject;
 
 impl<'de> DeserializeSeed<'de> for CustomObject {
-    type Value = Names;
+    type Value = Names<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Names, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Names<'de>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for CustomObject {
-    type Value = Names;
+    type Value = Names<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names<'de>, A::Error> {
         let [mut local_id, mut client_event_id] = [None, None];
         while let Some(name) = map.next_key_seed(Which(&["local_id", "client_event_id"]))? {
             let value =
@@ -236,7 +237,7 @@ impl Strict {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Option<String>;
+    type Value = Option<Cow<'de, str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -244,14 +245,18 @@ impl<'de> DeserializeSeed<'de> for Strict {
 }
 
 impl<'de> Visitor<'de> for Strict {
-    type Value = Option<String>;
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(text.to_owned()))
+        Ok(Some(Cow::Owned(text.to_owned())))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
@@ -367,9 +372,4 @@ fn text(json: Option<&str>) -> Option<Cow<'_, str>> {
         Some(text) => Some(Cow::Borrowed(text)),
         None => serde_json::from_str(json).ok().map(Cow::Owned),
     }
-}
-
-/// A string; `None` where there is none, or something else.
-fn string(json: Option<&str>) -> Option<String> {
-    text(json).map(Cow::into_owned)
 }

@@ -325,7 +325,7 @@ const REFUSALS: [Refusal; 7] = [
 ];
 
 fn refused(refusal: Refusal) -> Transient {
-    let custom = Some(segue_core::Json(r#"{"local_id":"k-42"}"#.to_owned()));
+    let custom = Some(segue_core::Json(r#"{"local_id":"k-42"}"#.into()));
     Transient::Refused { refusal, custom }
 }
 

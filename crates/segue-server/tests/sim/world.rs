@@ -280,7 +280,7 @@ impl World {
     }
 
     pub fn is_in_log(&self, id: SessionId, text: &str) -> bool {
-        let is_it = |it: &Entry| matches!(&it.event, segue_core::Event::UserMessagePosted { text: it, .. } if it == text);
+        let is_it = |it: &Entry| matches!(&it.event, segue_core::Event::UserMessagePosted { text: it, .. } if **it == *text);
         self.chronicle(|it| {
             it.commits.get(&id).is_some_and(|it| it.iter().any(|it| it.entries.iter().any(is_it)))
         })

@@ -110,7 +110,7 @@ pub fn digest(key: &MessageKey) -> IdBytes {
         MessageKey::Local(key) => (b'l', key),
         MessageKey::ClientEvent(key) => (b'c', key),
     };
-    let whole = Sha256::new().chain_update([name_space]).chain_update(key).finalize();
+    let whole = Sha256::new().chain_update([name_space]).chain_update(key.as_bytes()).finalize();
     *whole.first_chunk().expect("a digest has 32 bytes")
 }
 

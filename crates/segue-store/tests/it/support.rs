@@ -100,7 +100,7 @@ pub fn joined() -> Event {
 pub fn says(text: &str) -> Event {
     Event::UserMessagePosted {
         message_id: MessageId(unique()),
-        text: text.to_owned(),
+        text: text.into(),
         key: None,
         custom: None,
     }
@@ -108,13 +108,13 @@ pub fn says(text: &str) -> Event {
 
 /// A message of the user with a `local_id`.
 pub fn says_once(text: &str, key: &str) -> Event {
-    says_with_key(text, MessageKey::Local(key.to_owned()))
+    says_with_key(text, MessageKey::Local(key.into()))
 }
 
 pub fn says_with_key(text: &str, key: MessageKey) -> Event {
     Event::UserMessagePosted {
         message_id: MessageId(unique()),
-        text: text.to_owned(),
+        text: text.into(),
         key: Some(key),
         custom: None,
     }

@@ -106,7 +106,7 @@ fn command(session: &Session, one: &Try) -> Option<(Actor, Command)> {
     Some(match one {
         Try::Join => (Actor::User, Command::Join { bot: bot(), retry_ms: 5_000, custom: None }),
         Try::Post => {
-            let text = "hi".to_owned();
+            let text = "hi".into();
             let message_id = MessageId(0);
             (Actor::User, Command::PostMessage { message_id, text, key: None, custom: None })
         }

@@ -223,7 +223,8 @@ pub async fn detail(caller: &Caller, session: &Session) -> Result<SessionDetail,
         device_type: facts.device_type.clone(),
         user_agent: facts.user_agent.clone(),
         variant_id: facts.variant_id.clone(),
-        integration_attributes: attributes.and_then(|it| RawValue::from_string(it.0.clone()).ok()),
+        integration_attributes: attributes
+            .and_then(|it| RawValue::from_string(it.0.to_string()).ok()),
         connections: caller.app.hub.connections_of(session.id),
     })
 }

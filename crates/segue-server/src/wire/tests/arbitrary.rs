@@ -163,7 +163,7 @@ pub(super) fn custom() -> impl Strategy<Value = Json> {
     (vec((text(), tree()), 0..4), Hand::any()).prop_map(|(members, mut hand)| {
         let mut out = String::new();
         hand.tree(&mut out, &Tree::Object(members));
-        Json(out)
+        Json(out.into())
     })
 }
 
@@ -193,7 +193,7 @@ fn write_client_frame(
         Ask::End => ("USER_END_SESSION", vec![]),
         Ask::Heartbeat => ("HEARTBEAT", vec![]),
         Ask::Message { text, .. } => {
-            ("USER_MESSAGE", vec![("text".to_owned(), Tree::Text(text.clone()))])
+            ("USER_MESSAGE", vec![("text".to_owned(), Tree::Text(text.to_string()))])
         }
         Ask::Typing(TypingState::Started) => ("USER_TYPING", typing("STARTED")),
         Ask::Typing(TypingState::Stopped) => ("USER_TYPING", typing("STOPPED")),
@@ -202,8 +202,8 @@ fn write_client_frame(
     let (mut key, mut sent) = (None, None);
     let mut members = vec![(String::from("payload"), written(hand, &Tree::Object(payload)))];
     if let Some(((local_id, client_event_id), mut custom)) = custom {
-        key = client_event_id.clone().map(MessageKey::ClientEvent);
-        key = local_id.clone().map(MessageKey::Local).or(key);
+        key = client_event_id.clone().map(|it| MessageKey::ClientEvent(it.into()));
+        key = local_id.clone().map(|it| MessageKey::Local(it.into())).or(key);
         let client_event_id = client_event_id.map(|it| ("client_event_id".into(), Tree::Text(it)));
         custom.extend(client_event_id);
         custom.extend(local_id.map(|it| ("local_id".into(), Tree::Text(it))));
@@ -214,7 +214,7 @@ fn write_client_frame(
             &[("x".into(), "[1]".into()), ("custom".into(), custom.clone())],
         );
         members.push(("metadata".into(), metadata));
-        sent = Some(Json(custom));
+        sent = Some(Json(custom.into()));
     }
     members.push(("type".into(), written(hand, &Tree::Text(format!("EVENT_TYPE_{kind}")))));
     members.extend([("id".into(), "\"own\"".into()), ("sequence".into(), "7".into())]);
@@ -251,7 +251,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => Just(Ask::Heartbeat),
         1 => Just(Ask::Typing(TypingState::Started)),
         1 => Just(Ask::Typing(TypingState::Stopped)),
-        5 => not_blank().prop_map(|text| Ask::Message { text, key: None }),
+        5 => not_blank().prop_map(|text| Ask::Message { text: text.into(), key: None }),
     ]
 }
 
@@ -277,6 +277,7 @@ fn event() -> impl Strategy<Value = Event> {
         custom().prop_map(|custom| Event::JoinRequested { run_at: 1, custom }),
         bot().prop_map(|bot| Event::BotJoined { bot, why: TurnReason::Join }),
         (id(), not_blank(), custom()).prop_map(|(message_id, text, custom)| {
+            let text = text.into();
             Event::UserMessagePosted { message_id, text, key: None, custom }
         }),
         Just(Event::TurnStarted { turn: Turn(1), attempt: AttemptId(1), input_to: Position(2) }),

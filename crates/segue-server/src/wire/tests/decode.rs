@@ -8,7 +8,7 @@ use crate::wire::{Ask, ClientFrame, Refusal, TypingState, Undecodable, decode, k
 const LIMIT: usize = 131_072;
 
 fn json(text: &str) -> Json {
-    Json(text.to_owned())
+    Json(text.into())
 }
 
 #[track_caller]
@@ -24,7 +24,7 @@ fn check_refused(text: &str, refusal: Refusal, custom: impl Into<Option<Json>>) 
 }
 
 fn message(text: &str) -> Ask {
-    Ask::Message { text: text.to_owned(), key: None }
+    Ask::Message { text: text.into(), key: None }
 }
 
 fn frame(kind: &str, payload: &str) -> String {
@@ -356,8 +356,8 @@ fn a_refusal_returns_the_metadata_where_it_could_be_read() {
 fn a_key_is_the_local_id_or_else_the_client_event_id() {
     let (max, long) = ("k".repeat(200), "k".repeat(201));
     let (wide_max, wide_long) = ("ü".repeat(100), "ü".repeat(101));
-    let local = |it: &str| Some(MessageKey::Local(it.to_owned()));
-    let client_event = |it: &str| Some(MessageKey::ClientEvent(it.to_owned()));
+    let local = |it: &str| Some(MessageKey::Local(it.into()));
+    let client_event = |it: &str| Some(MessageKey::ClientEvent(it.into()));
     for (custom, key) in [
         ("{}".to_owned(), None),
         (r#"{"local_id":"a"}"#.to_owned(), local("a")),

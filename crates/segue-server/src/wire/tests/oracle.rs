@@ -73,14 +73,14 @@ fn check_custom_is_verbatim(text: &str, decoded: &Result<ClientFrame, Undecodabl
     let is_named = |(name, value): (&String, &Value)| NAMES.contains(&&**name) && value.is_string();
     let names_alone = read(custom).as_object().is_some_and(|it| it.iter().all(is_named));
     let may_be_shortened = decoded.is_err() && names_alone;
-    assert!(may_be_shortened || text.contains(custom), "{custom} is not in {text}");
+    assert!(may_be_shortened || text.contains(&**custom), "{custom} is not in {text}");
 }
 
 /// The log's echo has the same text and the same `custom`, and reads as JSON in a batch too.
 fn check_echo(text: &str, key: Option<MessageKey>, custom: Option<Json>) {
     let sent = custom.as_ref().map(|it| read(&it.0));
     let posted =
-        Event::UserMessagePosted { message_id: MessageId(1), text: text.to_owned(), key, custom };
+        Event::UserMessagePosted { message_id: MessageId(1), text: text.into(), key, custom };
     let entry =
         Entry { id: ID, position: Position(3), reached: Sequence(3), at: AT, event: posted };
     let batch = crate::wire::batch(ID, AT, &[event(&entry).expect("a message is visible")]);
@@ -138,7 +138,7 @@ fn expected_ask(frame_bytes: usize, frame: &Map<String, Value>) -> Result<Ask, R
         "USER_MESSAGE" => match payload["text"].as_str() {
             Some(text) if text.len() > 131_072 => Err(Refusal::TooLarge),
             Some(text) if text.chars().any(|it| !it.is_whitespace()) => {
-                Ok(Ask::Message { text: text.to_owned(), key: None })
+                Ok(Ask::Message { text: text.into(), key: None })
             }
             Some(_) | None => Err(Refusal::Malformed),
         },
@@ -192,7 +192,7 @@ fn expected_key(custom: &Value) -> Option<MessageKey> {
         Some(_) | None => None,
     };
     match usable("local_id") {
-        Some(local_id) => Some(MessageKey::Local(local_id)),
-        None => usable("client_event_id").map(MessageKey::ClientEvent),
+        Some(local_id) => Some(MessageKey::Local(local_id.into())),
+        None => usable("client_event_id").map(|it| MessageKey::ClientEvent(it.into())),
     }
 }

@@ -132,9 +132,8 @@ fn custom_of(event: &Event) -> Option<&Json> {
 
 fn text_of(event: &Event) -> Option<&str> {
     match event {
-        Event::UserMessagePosted { text, .. }
-        | Event::BotMessagePosted { text, .. }
-        | Event::BotChunkPosted { text, .. } => Some(text),
+        Event::UserMessagePosted { text, .. } => Some(text),
+        Event::BotMessagePosted { text, .. } | Event::BotChunkPosted { text, .. } => Some(text),
         _ => None,
     }
 }

@@ -24,7 +24,7 @@ pub async fn a_session_reads_back_as_it_was_written(store: &Arc<dyn Store>) {
 
 pub async fn an_unknown_session_is_nowhere(store: &Arc<dyn Store>) {
     let id = SessionId(unique());
-    let key = MessageKey::Local("a".to_owned());
+    let key = MessageKey::Local("a".into());
     assert_eq!(store.load(id).await, Ok(None));
     assert_eq!(store.read(id, Position(0), ALL).await.unwrap().entries, vec![]);
     assert_eq!(store.position_of(id, Sequence(3)).await, Ok(Position(0)));
@@ -81,7 +81,7 @@ pub async fn what_is_refused_leaves_no_trace(store: &Arc<dyn Store>) {
 
     assert_eq!(store.load(newest.id).await, Ok(Some(newest.clone())));
     assert_eq!(store.bot_state(newest.id).await, Ok(None));
-    let key = MessageKey::Local("b".to_owned());
+    let key = MessageKey::Local("b".into());
     assert_eq!(store.find_message(newest.id, &key).await, Ok(None));
     assert_eq!(all_due.len(), 1);
     assert_eq!(store.claim_jobs(NODE_A, JobKind::Turns, 100, 200, 10).await, Ok(vec![]));

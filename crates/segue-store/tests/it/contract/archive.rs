@@ -27,7 +27,7 @@ async fn create_for(
 ) -> Session {
     let mut facts = facts("token");
     facts.connector = ConnectorId(connector.to_owned());
-    facts.integration_attributes = attributes.map(|it| Json(it.to_owned()));
+    facts.integration_attributes = attributes.map(|it| Json(it.into()));
     let session = Session::new(SessionId(unique()), Arc::new(facts));
     record(&**store, draft(&session, now, vec![started(&session)]).commit()).await
 }

@@ -21,9 +21,9 @@ pub async fn a_message_is_found_by_its_key(store: &Arc<dyn Store>) {
     let events = vec![joined(), says("before"), says_once("this", "a"), says("after")];
     let commit = draft(&session, 2, events).commit();
     record(store.as_ref(), commit.clone()).await;
-    let found = store.find_message(session.id, &MessageKey::Local("a".to_owned())).await;
+    let found = store.find_message(session.id, &MessageKey::Local("a".into())).await;
     assert_eq!(found, Ok(Some(commit.entries[2].clone())));
-    let unknown = store.find_message(session.id, &MessageKey::Local("b".to_owned())).await;
+    let unknown = store.find_message(session.id, &MessageKey::Local("b".into())).await;
     assert_eq!(unknown, Ok(None));
 }
 
@@ -60,8 +60,8 @@ pub async fn a_duplicate_takes_the_rest_of_its_commit_with_it(store: &Arc<dyn St
 }
 
 pub async fn a_key_belongs_to_its_name_space_and_its_session(store: &Arc<dyn Store>) {
-    let local = MessageKey::Local("a".to_owned());
-    let client_event = MessageKey::ClientEvent("a".to_owned());
+    let local = MessageKey::Local("a".into());
+    let client_event = MessageKey::ClientEvent("a".into());
     for _ in 0..2 {
         let session = create(store.as_ref(), 1).await;
         let commit = draft(&session, 2, vec![says_with_key("x", local.clone())]).commit();
@@ -94,7 +94,7 @@ pub async fn keys_of_any_text_are_told_apart(store: &Arc<dyn Store>) {
         session = record(store.as_ref(), commit).await;
     }
     for (position, key) in (2..).zip(&keys) {
-        let found = store.find_message(session.id, &MessageKey::Local(key.clone())).await;
+        let found = store.find_message(session.id, &MessageKey::Local(key.as_str().into())).await;
         assert_eq!(found.unwrap().map(|it| it.position), Some(Position(position)), "{key:?}");
     }
 }
@@ -166,7 +166,7 @@ pub async fn texts_come_back_to_the_letter(store: &Arc<dyn Store>) {
     let log = log(store.as_ref(), session.id).await;
     for (entry, sent) in log[1..].iter().zip(&texts) {
         let Event::UserMessagePosted { text, .. } = &entry.event else { panic!("{entry:?}") };
-        assert!(text == sent, "a text of {} bytes came back changed", sent.len());
+        assert!(**text == *sent, "a text of {} bytes came back changed", sent.len());
     }
     assert_eq!(log.len(), 1 + texts.len());
 }
@@ -184,18 +184,18 @@ pub async fn every_event_reads_back(store: &Arc<dyn Store>) {
 
 fn what_users_do() -> Vec<Event> {
     // Not as a serialiser would write it: it must come back as it was sent.
-    let custom = Some(Json("{ \"b\":1.50,\n\"a\" : \"\\u00e9\" }".to_owned()));
+    let custom = Some(Json("{ \"b\":1.50,\n\"a\" : \"\\u00e9\" }".into()));
     let posted = |key| Event::UserMessagePosted {
         message_id: MessageId(unique()),
-        text: "hi".to_owned(),
+        text: "hi".into(),
         key,
         custom: custom.clone(),
     };
     vec![
         Event::JoinRequested { run_at: 7, custom: custom.clone() },
         posted(None),
-        posted(Some(MessageKey::Local("l".to_owned()))),
-        posted(Some(MessageKey::ClientEvent("c".to_owned()))),
+        posted(Some(MessageKey::Local("l".into()))),
+        posted(Some(MessageKey::ClientEvent("c".into()))),
         Event::EndRequested { custom: custom.clone() },
     ]
 }

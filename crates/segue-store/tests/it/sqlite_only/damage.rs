@@ -110,7 +110,7 @@ async fn nobody_is_shown_what_others_said_or_a_log_with_a_gap() {
         // Known, or nobody knows: never new.
         let again = draft(one, 3, vec![says_once("again", "key 2")]).commit();
         assert_ne!(store.append(&again).await, Ok(Appended::Recorded), "{way}");
-        let found = store.find_message(one.id, &MessageKey::Local("key 2".to_owned())).await;
+        let found = store.find_message(one.id, &MessageKey::Local("key 2".into())).await;
         assert!(found.is_err() || found == Ok(Some(case.logs[0][3].clone())), "{way}: {found:?}");
         assert_ne!(found, Ok(None), "{way}");
         assert!(damaged(&store.delete_session(one.id, 4, "ann").await), "{way}");

@@ -46,7 +46,7 @@ async fn everything_is_there_after_the_next_start() {
     assert_eq!(timers.len(), 1);
     let again = draft(&session, 3, vec![says_once("hello", "k")]).commit();
     assert!(matches!(store.append(&again).await, Ok(Appended::Duplicate(_))));
-    let found = store.find_message(session.id, &MessageKey::Local("k".to_owned())).await;
+    let found = store.find_message(session.id, &MessageKey::Local("k".into())).await;
     assert_eq!(found, Ok(Some(before[2].clone())));
     let second = new_session();
     let second = draft(&second, 1, vec![started(&second)]).token_slot("a", 1).commit();

@@ -159,7 +159,7 @@ impl Twins {
                     store.position_of(id, cursor).await,
                     self.model.position_of(id, cursor).await
                 );
-                let key = MessageKey::Local(format!("key {}", self.dice.roll(head + 2)));
+                let key = MessageKey::Local(format!("key {}", self.dice.roll(head + 2)).into());
                 assert_eq!(
                     store.find_message(id, &key).await,
                     self.model.find_message(id, &key).await

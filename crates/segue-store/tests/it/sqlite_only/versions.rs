@@ -169,7 +169,7 @@ async fn the_first_schema_is_brought_to_that_of_today() {
     let (session, other, logs) = {
         let store = open(&path);
         let mut facts = facts("token");
-        facts.integration_attributes = Some(Json(r#"{"user_id":"u-1"}"#.to_owned()));
+        facts.integration_attributes = Some(Json(r#"{"user_id":"u-1"}"#.into()));
         let session = Session::new(SessionId(7), Arc::new(facts));
         let session = record(&*store, draft(&session, 5, vec![started(&session)]).commit()).await;
         let other = create(&*store, 6).await;

@@ -20,7 +20,7 @@ fn log(events: Vec<Event>) -> (Session, Vec<Entry>) {
         user_agent: None,
         language: None,
         variant_id: None,
-        integration_attributes: Some(Json(r#"{"user_id": "ann`s"}"#.to_owned())),
+        integration_attributes: Some(Json(r#"{"user_id": "ann`s"}"#.into())),
     });
     let mut all = vec![Event::SessionStarted { facts: Arc::clone(&facts) }];
     all.extend(events);
@@ -48,7 +48,7 @@ fn chunk(index: u32, text: &str, extras: Extras, is_complete: bool) -> Event {
 fn user_message(text: &str) -> Event {
     Event::UserMessagePosted {
         message_id: MessageId(9),
-        text: text.to_owned(),
+        text: text.into(),
         key: None,
         custom: None,
     }
