@@ -228,6 +228,8 @@ async fn lists_and_heads_beside_a_busy_writer_never_show_an_older_state() {
         sessions.push(record(&*store, commit).await);
     }
     let ids: Vec<SessionId> = sessions.iter().map(|it| it.id).collect();
+    // Each append is one entry here.
+    let first_end = store.log_end().await.unwrap();
     let writing = tokio::spawn({
         let store = Arc::clone(&store);
         async move {
@@ -248,12 +250,32 @@ async fn lists_and_heads_beside_a_busy_writer_never_show_an_older_state() {
             assert!(head >= before, "{head:?} after {before:?}");
         }
         // A map of its own: a state is seen a moment before what it folds is told to anybody.
+        let appended = store.log_end().await.unwrap() - first_end;
         for (id, head) in ids.iter().zip(store.heads(&ids).await.unwrap()) {
             let before = ends.insert(*id, head).unwrap_or_default();
             assert!(head >= before, "the log ends at {head:?} after {before:?}");
         }
+        let found: u64 = ends.values().map(|it| it.0 - 1).sum();
+        assert!(found >= appended, "{appended} were appended, and {found} are found");
     }
     writing.await.unwrap();
+}
+
+/// A process that only reads sees what another one appends.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_all_logs_moves_for_who_only_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&path_in(&folder));
+    let reader = SqliteStore::open_read_only(&path_in(&folder)).unwrap();
+    let session = new_session();
+    let mut ends = vec![reader.log_end().await.unwrap()];
+    let mut session = record(&*store, draft(&session, 1, vec![started(&session)]).commit()).await;
+    for at in 2..5 {
+        ends.push(reader.log_end().await.unwrap());
+        session = record(&*store, draft(&session, at, vec![says("hello")]).commit()).await;
+    }
+    ends.push(reader.log_end().await.unwrap());
+    assert!(ends.is_sorted_by(|a, b| a < b), "{ends:?}");
 }
 
 /// What died with its memory is read again, and its messages are known.
